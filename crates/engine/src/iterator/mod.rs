@@ -1,0 +1,25 @@
+//! Cursors: one trait for every sorted source, a merge over many of them, and the visible view.
+
+use aidb_base::Result;
+
+use crate::entry::Entry;
+
+/// A position in a sorted source of entries: key ascending, then sequence number descending.
+///
+/// A new cursor is at no entry. After an error it is at no entry and may be sought again.
+pub trait Cursor {
+    /// Moves to the first entry.
+    fn seek_to_first(&mut self) -> Result<()>;
+    /// Moves to the last entry.
+    fn seek_to_last(&mut self) -> Result<()>;
+    /// Moves to the first entry whose key is at or after `key` (its newest version).
+    fn seek(&mut self, key: &[u8]) -> Result<()>;
+    /// Moves to the last entry whose key is before `key` (its oldest version).
+    fn seek_before(&mut self, key: &[u8]) -> Result<()>;
+    /// Moves to the following entry; past the last one the cursor is at no entry.
+    fn next(&mut self) -> Result<()>;
+    /// Moves to the preceding entry; before the first one the cursor is at no entry.
+    fn prev(&mut self) -> Result<()>;
+    /// The entry at the cursor, valid until the next move.
+    fn entry(&self) -> Option<Entry<'_>>;
+}

@@ -1,0 +1,14 @@
+//! The storage engine: an LSM tree of bytes in, bytes out. It knows no Redis, network or Python.
+//!
+//! A write is encoded ([`batch`]), appended to the log ([`wal`]), put into the [`memtable`] and
+//! made visible; a flush turns a full memtable into a [`table`], recorded in the manifest
+//! ([`version`]); [`compaction`] keeps tables few and sorted. A read asks memtables newest first,
+//! then tables. Start with [`db::Db`].
+
+pub mod entry;
+pub mod iterator;
+pub mod options;
+pub mod vfs;
+
+pub use entry::{Entry, Kind, RangeTombstone};
+pub use options::{Codec, Durability, Env, KeyspaceOptions, LogMode, Options};

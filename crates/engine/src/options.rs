@@ -1,0 +1,153 @@
+//! Settings of a database and of a keyspace. Plain data; defaults live here and nowhere else.
+
+use std::sync::Arc;
+
+use aidb_base::{Clock, SystemClock};
+
+use crate::vfs::{OsVfs, Vfs};
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Durability {
+    /// The death of the process; the machine's only after the kernel wrote it back.
+    #[default]
+    None,
+    /// As `None`, and of the machine after at most one second.
+    EverySec,
+    /// The death of the machine: acknowledged after fdatasync, shared by concurrent writers.
+    Sync,
+}
+
+/// Block compression. Numbers are part of the table format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Codec {
+    /// Blocks as they are; read straight from the page cache.
+    None = 0,
+    /// LZ4 block format.
+    #[default]
+    Lz4 = 1,
+    /// Snappy raw format.
+    Snappy = 2,
+    /// Zstandard, level 1.
+    Zstd = 3,
+}
+
+/// How log segments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogMode {
+    /// Mapped, unless the database's durability is `Sync` or the file system cannot.
+    #[default]
+    Auto,
+    /// Through memory.
+    Mapped,
+    /// Through `write`.
+    Append,
+}
+
+/// The outside world of an engine: file system and time.
+#[derive(Clone)]
+pub struct Env {
+    /// All I/O.
+    pub vfs: Arc<dyn Vfs>,
+    /// All time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Env {
+    fn default() -> Self {
+        Self { vfs: Arc::new(OsVfs::new()), clock: Arc::new(SystemClock::new()) }
+    }
+}
+
+/// Settings of one database.
+#[derive(Clone)]
+pub struct Options {
+    /// File system and clock.
+    pub env: Env,
+    /// Create the database when the directory holds none.
+    pub create_if_missing: bool,
+    /// Fail when the directory holds a database.
+    pub error_if_exists: bool,
+    /// Open beside a writer, change nothing.
+    pub read_only: bool,
+    /// Level given to writes that do not ask for a stronger one.
+    pub durability: Durability,
+    /// How the log is written.
+    pub log_mode: LogMode,
+    /// Bytes of a memtable that cause its rotation.
+    pub memtable_bytes_max: usize,
+    /// Bytes of all memtables together at which writers stop.
+    pub memtables_bytes_max: usize,
+    /// Bytes of decompressed blocks kept.
+    pub cache_bytes_max: usize,
+    /// Uncompressed bytes of a data block.
+    pub block_bytes: usize,
+    /// Bytes at which a table is closed.
+    pub table_bytes_max: u64,
+    /// Filter bits per key in the last level; upper levels use four more. 0 = no filter.
+    pub filter_bits_per_key: u8,
+    /// Codec of the last level.
+    pub compression_bottom: Codec,
+    /// Codec of the levels between the base level and the last one.
+    pub compression: Codec,
+    /// L0 runs at which they are merged or pushed down.
+    pub l0_runs_trigger: usize,
+    /// L0 runs at which writers slow down.
+    pub l0_runs_slowdown: usize,
+    /// L0 runs at which writers stop.
+    pub l0_runs_stop: usize,
+    /// Bytes of the base level.
+    pub level_base_bytes: u64,
+    /// Size ratio of neighbouring levels.
+    pub level_fanout: u64,
+    /// Values of at least this many bytes go to blob files at flush. 0 = never.
+    pub blob_bytes_min: usize,
+    /// Live share of a blob file below which compaction rewrites its values.
+    pub blob_live_ratio_min: f64,
+    /// Run flush and compaction on threads of their own; `false` only in tests that drive them.
+    pub background: bool,
+    /// Open files whose log is damaged by cutting it there; the loss is in the recovery report.
+    pub salvage_log: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            env: Env::default(),
+            create_if_missing: true,
+            error_if_exists: false,
+            read_only: false,
+            durability: Durability::None,
+            log_mode: LogMode::Auto,
+            memtable_bytes_max: 64 << 20,
+            memtables_bytes_max: 256 << 20,
+            cache_bytes_max: 256 << 20,
+            block_bytes: 4096,
+            table_bytes_max: 64 << 20,
+            filter_bits_per_key: 10,
+            compression_bottom: Codec::Lz4,
+            compression: Codec::Lz4,
+            l0_runs_trigger: 4,
+            l0_runs_slowdown: 20,
+            l0_runs_stop: 36,
+            level_base_bytes: 256 << 20,
+            level_fanout: 10,
+            blob_bytes_min: 4096,
+            blob_live_ratio_min: 0.5,
+            background: true,
+            salvage_log: false,
+        }
+    }
+}
+
+/// Settings of one keyspace, stored in the manifest. `None` = as the database.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyspaceOptions {
+    /// Codec of every level below the base level.
+    pub compression: Option<Codec>,
+    /// Time to live of records written without one, in milliseconds.
+    pub ttl_ms: Option<u64>,
+    /// Values of at least this many bytes go to blob files. 0 = never.
+    pub blob_bytes_min: Option<u64>,
+}
