@@ -5,10 +5,15 @@
 //! ([`version`]); [`compaction`] keeps tables few and sorted. A read asks memtables newest first,
 //! then tables. Start with [`db::Db`].
 
+pub mod batch;
+pub mod db;
 pub mod entry;
 pub mod iterator;
 pub mod options;
+pub mod varint;
 pub mod vfs;
 
+pub use batch::{Operation, WriteBatch};
+pub use db::{Db, WriteOptions};
 pub use entry::{Entry, Kind, RangeTombstone};
 pub use options::{Codec, Durability, Env, KeyspaceOptions, LogMode, Options};
