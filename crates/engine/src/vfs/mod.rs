@@ -1,16 +1,20 @@
 //! The file system as the engine sees it. No other module of the engine touches `std::fs`.
 //!
-//! Implementations: [`OsVfs`] (the real one), `MemVfs` (in-memory mode and fast tests) and, in
+//! Implementations: [`OsVfs`] (the real one), [`MemVfs`] (in-memory mode and fast tests) and, in
 //! `aidb-sim`, a recording one that loses, tears and reorders what was not synced.
 
 mod mapping;
+mod mem;
 mod os;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aidb_base::{Attempt, Result};
 
+pub use mem::MemVfs;
 pub use os::OsVfs;
 
 /// Every call the engine makes on a file system. Errors carry the path and a remedy.
