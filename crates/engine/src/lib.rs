@@ -8,9 +8,11 @@
 pub mod batch;
 pub mod db;
 pub mod entry;
+pub mod file_names;
 pub mod iterator;
 pub mod options;
 pub mod varint;
+pub mod version;
 pub mod vfs;
 
 pub use batch::{Operation, WriteBatch};
