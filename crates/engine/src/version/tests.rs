@@ -121,7 +121,7 @@ fn every_zero_filled_tail_gives_a_prefix_of_the_edits() {
         let whole_before = states.iter().rev().find(|(end, _)| *end <= len).map(|s| &s.1);
         let with_record = states.iter().find(|(end, _)| *end == record_end).map(|s| &s.1);
         // Zeros may be what the record ends with anyway.
-        let is_same = bytes[len..record_end - 4].iter().all(|&b| b == 0);
+        let is_same = bytes[len.min(record_end - 4)..record_end - 4].iter().all(|&b| b == 0);
         let expected = if is_same { with_record } else { whole_before };
         assert_eq!(replay(&torn).ok().as_ref(), expected, "zeros from {len} to {record_end}");
     }
