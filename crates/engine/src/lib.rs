@@ -6,6 +6,7 @@
 //! then tables. Start with [`db::Db`].
 
 pub mod batch;
+pub mod compaction;
 pub mod db;
 pub mod entry;
 pub mod file_names;
