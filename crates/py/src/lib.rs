@@ -1,1 +1,62 @@
-//! Placeholder root.
+//! `aidb._core`: the native classes behind the Python package. The only crate that names PyO3.
+//!
+//! One call, for example `db[b"k"]`: [`store`] borrows the key from the `bytes` object
+//! ([`buffer`]), asks the engine without blocking while it holds the GIL, and builds the value's
+//! `bytes` straight from the engine's memory. Only when the engine would have to wait does the
+//! call release the GIL and ask again ([`handle`]). Errors become the classes of `aidb.errors`
+//! ([`error`]).
+//!
+//! It must not know Redis commands or sockets; those live in `aidb-node`.
+
+// PyO3 hands extracted arguments over by value.
+#![allow(clippy::needless_pass_by_value)]
+
+mod batch;
+mod bounds;
+mod buffer;
+mod changes;
+mod clock;
+mod database;
+mod error;
+mod fork;
+mod handle;
+mod many;
+mod namespace;
+mod options;
+mod scan;
+mod snapshot;
+mod stats;
+mod store;
+mod time;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Native part of aidb; use the package `aidb`, which adds types and documentation.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::batch::Batch;
+    #[pymodule_export]
+    use crate::changes::{Change, Changes, Operation};
+    #[pymodule_export]
+    use crate::clock::ManualClock;
+    #[pymodule_export]
+    use crate::database::Database;
+    #[pymodule_export]
+    use crate::options::option_names;
+    #[pymodule_export]
+    use crate::scan::{Chunks, Scan};
+    #[pymodule_export]
+    use crate::snapshot::Snapshot;
+    #[pymodule_export]
+    use crate::store::Store;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::register(module.py())
+    }
+}

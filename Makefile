@@ -1,0 +1,110 @@
+# Every task of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# One interpreter for every build, so that cargo and maturin share their artefacts.
+export PYO3_PYTHON := $(BIN)/python
+export VIRTUAL_ENV := $(VENV)
+
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environment -----------------------------------------------------------------------------
+
+.make/venv: pyproject.toml
+	@mkdir -p .make
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) \
+	  || { $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev 'pydantic>=2.7,<3'
+	@touch $@
+
+.PHONY: debian
+debian: # Debian packages that the tests talk to
+	@command -v redis-server redis-cli redis-benchmark >/dev/null || { \
+	  $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq redis-server redis-tools; }
+
+.PHONY: develop
+develop: .make/venv ## Build the extension with the development profile into .venv
+	$(BIN)/maturin develop -q $(INSTALLED)
+	@touch .make/installed
+
+.PHONY: release
+release: .make/venv ## Build the extension with the release profile into .venv
+	$(BIN)/maturin develop -q --release $(INSTALLED)
+	@touch .make/installed
+
+# The package is installed once, editable; later builds only replace the extension.
+INSTALLED = $(if $(shell [ .make/installed -nt .make/venv ] && echo y),--skip-install)
+
+# --- work ------------------------------------------------------------------------------------
+
+.PHONY: run
+run: release ## Build and serve ./data on 127.0.0.1:6379 (ARGS="--port 7000 ./elsewhere")
+	$(BIN)/aidb serve $(ARGS)
+
+.PHONY: test
+test: debian develop ## Run every test: cargo, then pytest
+	cargo test -q --workspace --exclude aidb-py
+	$(BIN)/python -m pytest -q $(ARGS)
+
+.PHONY: unit
+unit: develop ## Run the fast Python tests
+	$(BIN)/python -m pytest -q tests/unit $(ARGS)
+
+.PHONY: check
+check: develop ## Format, lints, types, stubs, imports, tidy, fast tests
+	cargo fmt --all --check
+	cargo clippy -q --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+	$(BIN)/python -m mypy.stubtest aidb._core
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/tidy.py
+	$(BIN)/python -m pytest -q tests/unit
+
+.PHONY: format
+format: .make/venv ## Format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+.PHONY: bench
+bench: .make/venv ## Run the short benchmarks against their peers (ARGS="engine --full")
+	$(BIN)/maturin develop -q --release --extras bench
+	@touch .make/installed
+	$(BIN)/python -m benches $(ARGS)
+
+.PHONY: wheel
+wheel: .make/venv ## Build a wheel into dist/
+	$(BIN)/maturin build --release -o dist
+
+.PHONY: crash
+crash: develop ## Long crash simulations and kill -9 loops
+	AIDB_CRASH_STATES=$${AIDB_CRASH_STATES:-1000000} cargo test -q -p aidb-sim
+	AIDB_KILL_ROUNDS=$${AIDB_KILL_ROUNDS:-200} $(BIN)/python -m pytest -q tests/fault --timeout=3600
+
+.PHONY: fuzz
+fuzz: ## Feed every decoder random bytes for longer than the tests do
+	PROPTEST_CASES=$${PROPTEST_CASES:-100000} cargo test -q --workspace --exclude aidb-py -- fuzz
+
+.PHONY: planted
+planted: .make/venv ## Prove that every planted bug is caught
+	$(BIN)/python tools/planted.py
+
+.PHONY: clean
+clean: ## Remove what was built
+	cargo clean -q
+	rm -rf .make $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis python/aidb/*.so

@@ -1,0 +1,236 @@
+//! `Batch`: writes that become visible and durable together.
+
+use std::sync::Arc;
+
+use aidb_base::KeyspaceId;
+use aidb_engine::WriteBatch;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::buffer::Raw;
+use crate::error::{closed, invalid, raise, wrong_type};
+use crate::handle::{Handle, parse_durability, write_options};
+use crate::store::Store;
+use crate::time::expire_at_ms;
+
+/// Collects writes; committed when its `with` block ends, discarded when the block raises.
+#[pyclass(frozen, module = "aidb._core")]
+pub struct Batch {
+    handle: Arc<Handle>,
+    keyspace: KeyspaceId,
+    durability: Option<String>,
+    /// `None` once committed or discarded. Never held while the GIL is released.
+    pending: Mutex<Option<WriteBatch>>,
+}
+
+impl Batch {
+    /// An empty batch for a namespace.
+    pub fn new(
+        handle: Arc<Handle>,
+        keyspace: KeyspaceId,
+        durability: Option<&str>,
+    ) -> PyResult<Self> {
+        durability.map(parse_durability).transpose()?;
+        let pending = Mutex::new(Some(WriteBatch::new()));
+        Ok(Self { handle, keyspace, durability: durability.map(str::to_owned), pending })
+    }
+
+    #[inline]
+    fn edit<R>(&self, change: impl FnOnce(&mut WriteBatch) -> PyResult<R>) -> PyResult<R> {
+        match self.pending.lock().as_mut() {
+            Some(batch) => change(batch),
+            None => Err(closed("the batch was committed or discarded; start a new one")),
+        }
+    }
+
+    fn target(&self, namespace: Option<&Bound<'_, Store>>) -> PyResult<KeyspaceId> {
+        match namespace {
+            None => Ok(self.keyspace),
+            Some(store) if Arc::ptr_eq(&store.get().handle, &self.handle) => {
+                Ok(store.get().keyspace)
+            }
+            Some(_) => Err(invalid("the namespace belongs to another open database")),
+        }
+    }
+}
+
+#[pymethods]
+impl Batch {
+    /// Stores a value.
+    #[inline]
+    #[pyo3(signature = (key, value, /, *, ttl = None, namespace = None))]
+    fn put(
+        &self,
+        key: Raw<'_, '_>,
+        value: Raw<'_, '_>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        namespace: Option<&Bound<'_, Store>>,
+    ) -> PyResult<()> {
+        let keyspace = self.target(namespace)?;
+        let expire_at_ms = expire_at_ms(ttl, &self.handle)?;
+        self.edit(|batch| {
+            batch.put(keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
+        })
+    }
+
+    /// Removes a key.
+    #[inline]
+    #[pyo3(signature = (key, /, *, namespace = None))]
+    fn delete(&self, key: Raw<'_, '_>, namespace: Option<&Bound<'_, Store>>) -> PyResult<()> {
+        let keyspace = self.target(namespace)?;
+        self.edit(|batch| batch.delete(keyspace, key.as_bytes()).map_err(raise))
+    }
+
+    /// Removes every key in `start <= key < stop`; `None` leaves that end open.
+    #[pyo3(signature = (start = None, stop = None, /, *, namespace = None))]
+    fn delete_range(
+        &self,
+        start: Option<Raw<'_, '_>>,
+        stop: Option<Raw<'_, '_>>,
+        namespace: Option<&Bound<'_, Store>>,
+    ) -> PyResult<()> {
+        let keyspace = self.target(namespace)?;
+        let start = start.as_ref().map_or(&b""[..], Raw::as_bytes);
+        let stop = stop.as_ref().map(Raw::as_bytes);
+        self.edit(|batch| batch.delete_range(keyspace, start, stop).map_err(raise))
+    }
+
+    /// Adds bytes that only readers of the change feed see.
+    #[pyo3(signature = (note, /))]
+    fn annotate(&self, note: Raw<'_, '_>) -> PyResult<()> {
+        self.edit(|batch| batch.annotate(note.as_bytes()).map_err(raise))
+    }
+
+    fn __setitem__(&self, key: Raw<'_, '_>, value: Raw<'_, '_>) -> PyResult<()> {
+        self.put(key, value, None, None)
+    }
+
+    fn __delitem__(&self, key: Raw<'_, '_>) -> PyResult<()> {
+        self.delete(key, None)
+    }
+
+    /// Number of operations collected.
+    fn __len__(&self) -> PyResult<usize> {
+        self.edit(|batch| Ok(batch.len()))
+    }
+
+    /// Encoded size in bytes.
+    #[getter]
+    fn nbytes(&self) -> PyResult<usize> {
+        self.edit(|batch| Ok(batch.bytes()))
+    }
+
+    /// Forgets the operations; the batch can be used again.
+    fn clear(&self) -> PyResult<()> {
+        self.edit(|batch| {
+            batch.clear();
+            Ok(())
+        })
+    }
+
+    /// Writes everything at once; the batch is spent.
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(batch) = self.pending.lock().take() else {
+            return Err(closed("the batch was committed or discarded; start a new one"));
+        };
+        commit(py, &self.handle, &batch, self.durability.as_deref())
+    }
+
+    /// Throws the operations away; the batch is spent.
+    fn discard(&self) {
+        self.pending.lock().take();
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind = None, value = None, traceback = None, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: Option<&Bound<'_, PyAny>>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _ = (value, traceback);
+        if kind.is_some() {
+            self.discard();
+        } else if self.pending.lock().is_some() {
+            self.commit(py)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a batch without the GIL.
+pub fn commit(
+    py: Python<'_>,
+    handle: &Handle,
+    batch: &WriteBatch,
+    durability: Option<&str>,
+) -> PyResult<()> {
+    let db = handle.open_db()?;
+    let options = write_options(durability)?;
+    if batch.is_empty() {
+        return Ok(());
+    }
+    py.detach(|| db.write(batch, options)).map_err(raise)?;
+    Ok(())
+}
+
+/// Adds the pairs of a mapping or of an iterable of pairs.
+pub fn extend(
+    batch: &mut WriteBatch,
+    keyspace: KeyspaceId,
+    pairs: &Bound<'_, PyAny>,
+    expire_at_ms: u64,
+) -> PyResult<()> {
+    if let Ok(mapping) = pairs.cast::<PyDict>() {
+        for (key, value) in mapping {
+            add(batch, keyspace, &key, &value, expire_at_ms)?;
+        }
+        return Ok(());
+    }
+    let source = if pairs.hasattr("items")? { pairs.call_method0("items")? } else { pairs.clone() };
+    for pair in source.try_iter()? {
+        let pair = pair?;
+        if let Ok(tuple) = pair.cast::<PyTuple>()
+            && tuple.len() == 2
+        {
+            let (key, value) = (tuple.get_borrowed_item(0)?, tuple.get_borrowed_item(1)?);
+            add(batch, keyspace, &key, &value, expire_at_ms)?;
+        } else {
+            let (key, value) = split_pair(&pair)?;
+            add(batch, keyspace, &key, &value, expire_at_ms)?;
+        }
+    }
+    Ok(())
+}
+
+type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+fn split_pair<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Pair<'py>> {
+    let items: Vec<Bound<'py, PyAny>> = pair.try_iter()?.collect::<PyResult<_>>()?;
+    match <[Bound<'py, PyAny>; 2]>::try_from(items) {
+        Ok([key, value]) => Ok((key, value)),
+        Err(items) => Err(wrong_type(format!(
+            "put_many takes (key, value) pairs, not a sequence of {} items",
+            items.len()
+        ))),
+    }
+}
+
+#[inline]
+fn add(
+    batch: &mut WriteBatch,
+    keyspace: KeyspaceId,
+    key: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+    expire_at_ms: u64,
+) -> PyResult<()> {
+    let key: Raw<'_, '_> = key.extract()?;
+    let value: Raw<'_, '_> = value.extract()?;
+    batch.put(keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
+}

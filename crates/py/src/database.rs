@@ -1,0 +1,155 @@
+//! `Database`: the default namespace and everything that concerns the whole directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aidb_engine::db::{DEFAULT_KEYSPACE, Db};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::changes::Changes;
+use crate::error::raise;
+use crate::handle::Handle;
+use crate::options;
+use crate::stats;
+use crate::store::Store;
+
+/// An open database directory, or one in memory.
+#[pyclass(frozen, subclass, extends = Store, module = "aidb._core")]
+pub struct Database {
+    path: Option<PathBuf>,
+}
+
+#[pymethods]
+impl Database {
+    #[new]
+    #[pyo3(signature = (path, options, /))]
+    fn new(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let options = options::parse(options)?;
+        let db = py
+            .detach(|| match &path {
+                Some(path) => Db::open(path, options),
+                None => Db::open_in_memory(options),
+            })
+            .map_err(raise)?;
+        let store = Store { handle: Handle::new(db), keyspace: DEFAULT_KEYSPACE };
+        Ok(PyClassInitializer::from(store).add_subclass(Self { path }))
+    }
+
+    /// Directory of the database; `None` for one in memory.
+    #[getter]
+    fn path(&self) -> Option<PathBuf> {
+        self.path.clone()
+    }
+
+    /// Waits for writes under way, makes everything durable and frees the directory.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let handle = Arc::clone(&slf.as_super().get().handle);
+        handle.close(slf.py())
+    }
+
+    /// Writes the memtables to tables.
+    fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let db = slf.as_super().get().handle.db()?;
+        slf.py().detach(|| db.flush()).map_err(raise)
+    }
+
+    /// Makes every write so far durable.
+    fn sync(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let db = slf.as_super().get().handle.db()?;
+        slf.py().detach(|| db.sync()).map_err(raise)
+    }
+
+    /// Rewrites every table without its garbage.
+    fn compact(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let db = slf.as_super().get().handle.db()?;
+        slf.py().detach(|| db.compact(None)).map_err(raise)
+    }
+
+    /// A consistent copy in a new directory, hard-linked where possible.
+    #[pyo3(signature = (target, /))]
+    fn checkpoint(slf: &Bound<'_, Self>, target: PathBuf) -> PyResult<()> {
+        let db = slf.as_super().get().handle.db()?;
+        slf.py().detach(|| db.checkpoint(&target)).map_err(raise)
+    }
+
+    /// Committed batches after sequence number `since`.
+    #[pyo3(signature = (since = 0))]
+    fn changes(slf: &Bound<'_, Self>, since: u64) -> PyResult<Changes> {
+        let handle = &slf.as_super().get().handle;
+        let db = handle.open_db()?;
+        let feed = slf.py().detach(|| db.changes(since)).map_err(raise)?;
+        Ok(Changes::new(Arc::clone(handle), feed))
+    }
+
+    /// Keeps the log after `seq` until `unpin_log` of the same name, also across restarts.
+    #[pyo3(signature = (name, seq, /))]
+    fn pin_log(slf: &Bound<'_, Self>, name: &str, seq: u64) -> PyResult<()> {
+        let db = slf.as_super().get().handle.open_db()?;
+        slf.py().detach(|| db.pin_log(name, seq)).map_err(raise)
+    }
+
+    /// Gives back what `pin_log` kept.
+    #[pyo3(signature = (name, /))]
+    fn unpin_log(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        let db = slf.as_super().get().handle.open_db()?;
+        slf.py().detach(|| db.unpin_log(name)).map_err(raise)
+    }
+
+    /// Names of the namespaces.
+    fn namespaces(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
+        let db = slf.as_super().get().handle.open_db()?;
+        Ok(db.keyspaces().into_iter().map(|(_, name, _)| name).collect())
+    }
+
+    /// Removes a namespace and everything in it.
+    #[pyo3(signature = (name, /))]
+    fn drop_namespace(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        let db = slf.as_super().get().handle.open_db()?;
+        slf.py().detach(|| db.drop_keyspace(name)).map_err(raise)
+    }
+
+    /// Counters and sizes.
+    fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let db = slf.as_super().get().handle.open_db()?;
+        let stats = slf.py().detach(|| db.stats());
+        stats::show(slf.py(), &stats)
+    }
+
+    /// What opening had to do.
+    fn recovery<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let db = slf.as_super().get().handle.open_db()?;
+        stats::show_recovery(slf.py(), &db.recovery())
+    }
+
+    /// Sequence number of the last batch that reads can see.
+    #[getter]
+    fn seq(slf: &Bound<'_, Self>) -> PyResult<u64> {
+        Ok(slf.as_super().get().handle.open_db()?.visible_seq())
+    }
+
+    /// Sequence number up to which everything survives the death of the machine.
+    #[getter]
+    fn durable_seq(slf: &Bound<'_, Self>) -> PyResult<u64> {
+        Ok(slf.as_super().get().handle.open_db()?.durable_seq())
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind = None, value = None, traceback = None, /))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        kind: Option<&Bound<'_, PyAny>>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _ = (kind, value, traceback);
+        Self::close(slf)
+    }
+}

@@ -1,0 +1,108 @@
+//! The engine handle that every Python object of one database shares.
+
+use std::sync::{Arc, Weak};
+
+use aidb_base::Clock;
+use aidb_engine::Durability;
+use aidb_engine::db::{Db, WriteOptions};
+use pyo3::prelude::*;
+
+use crate::error::{closed, invalid, raise};
+use crate::fork::Rooted;
+use crate::scan::{Current, Watched};
+
+/// An open database. Closes when the last object that uses it goes away.
+pub struct Handle {
+    db: Rooted<Db>,
+    clock: Arc<dyn Clock>,
+    pid: u32,
+    scans: Watched,
+}
+
+impl Handle {
+    /// Wraps a database that was just opened.
+    pub fn new(db: Db) -> Arc<Self> {
+        let clock = Arc::clone(&db.options().env.clock);
+        Arc::new(Self {
+            db: Rooted::new(db),
+            clock,
+            pid: std::process::id(),
+            scans: Watched::default(),
+        })
+    }
+
+    /// The database, unless this process is a fork of the one that opened it.
+    #[inline]
+    pub fn db(&self) -> PyResult<&Db> {
+        match self.db.get() {
+            Some(db) => Ok(db),
+            None => Err(self.forked()),
+        }
+    }
+
+    /// The database for a child object: also refuses a closed one.
+    #[inline]
+    pub fn open_db(&self) -> PyResult<&Db> {
+        let db = self.db()?;
+        if db.is_closed() { Err(closed("the database is closed; open it again")) } else { Ok(db) }
+    }
+
+    /// Milliseconds since the Unix epoch by the clock of the database.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Has `close` empty a scan.
+    pub fn watch(&self, scan: Weak<Current>) {
+        self.scans.add(scan);
+    }
+
+    /// Closes the database and everything that reads from it. In a forked child: nothing to do.
+    pub fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(db) = self.db.get() else { return Ok(()) };
+        let closed = py.detach(|| db.close());
+        self.scans.clear(py);
+        closed.map_err(raise)
+    }
+
+    #[cold]
+    fn forked(&self) -> PyErr {
+        closed(format!(
+            "the database was opened by process {} and this is its forked child {}; open it \
+             here after the parent closed it, or start children with the \"spawn\" method",
+            self.pid,
+            std::process::id()
+        ))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // The last reference went away without close(): nobody is left to see an error.
+        let Some(db) = self.db.get() else { return };
+        if Python::try_attach(|py| py.detach(|| drop(db.close()))).is_none() {
+            drop(db.close());
+        }
+    }
+}
+
+/// The write options of a call.
+#[inline]
+pub fn write_options(durability: Option<&str>) -> PyResult<WriteOptions> {
+    match durability {
+        None => Ok(WriteOptions::default()),
+        Some(name) => Ok(WriteOptions { durability: Some(parse_durability(name)?) }),
+    }
+}
+
+/// A durability level by name.
+pub fn parse_durability(name: &str) -> PyResult<Durability> {
+    match name {
+        "none" => Ok(Durability::None),
+        "everysec" => Ok(Durability::EverySec),
+        "sync" => Ok(Durability::Sync),
+        _ => {
+            Err(invalid(format!("durability is \"none\", \"everysec\" or \"sync\", not {name:?}")))
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Finding and creating namespaces.
+
+use aidb_base::KeyspaceId;
+use aidb_engine::KeyspaceOptions;
+use pyo3::prelude::*;
+
+use crate::error::{invalid, raise};
+use crate::handle::Handle;
+
+/// The namespace of a name; created with the options wanted when it does not exist.
+pub fn open(
+    py: Python<'_>,
+    handle: &Handle,
+    name: &str,
+    create: bool,
+    wanted: &KeyspaceOptions,
+) -> PyResult<KeyspaceId> {
+    let db = handle.open_db()?;
+    if let Some((id, _, has)) = db.keyspaces().into_iter().find(|(_, known, _)| known == name) {
+        check(name, &has, wanted)?;
+        return Ok(id);
+    }
+    if !create {
+        return Err(invalid(format!("there is no namespace {name:?}")));
+    }
+    py.detach(|| db.create_keyspace(name, wanted)).map_err(raise)
+}
+
+/// Refuses options that differ from those the namespace was created with.
+fn check(name: &str, has: &KeyspaceOptions, wanted: &KeyspaceOptions) -> PyResult<()> {
+    let differs = |option: &str| {
+        Err(invalid(format!(
+            "namespace {name:?} exists with another {option}; leave the option out or drop the \
+             namespace first"
+        )))
+    };
+    if wanted.ttl_ms.is_some() && wanted.ttl_ms != has.ttl_ms {
+        return differs("ttl");
+    }
+    if wanted.compression.is_some() && wanted.compression != has.compression {
+        return differs("compression");
+    }
+    if wanted.blob_bytes_min.is_some() && wanted.blob_bytes_min != has.blob_bytes_min {
+        return differs("blob_bytes_min");
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! `Scan`: items in key order, decoded in chunks without the GIL.
+//!
+//! A `for` loop over a scan runs in C: `iter(scan)` is `itertools.chain.from_iterable(chunks)`, and
+//! each chunk is a `zip` of a list of keys and a list of values (or just one of the lists). Rust is
+//! entered once per chunk, not once per item, and `zip` reuses its tuple when the loop unpacks it.
+//! Chunks grow from a few items to a thousand, so that a short scan stays cheap and a long one
+//! fast. Signals are checked at every chunk. Closing the database empties the lists of every open
+//! scan, so that the next item raises `ClosedError`.
+
+use std::sync::{Arc, Weak};
+
+use aidb_engine::db;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyList, PyType};
+
+use crate::error::{invalid, raise};
+use crate::fork::Rooted;
+use crate::handle::Handle;
+
+const FIRST_ITEMS: usize = 16;
+const ITEMS_MAX: usize = 1024;
+const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// What a scan yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Pairs of key and value.
+    Both,
+    /// Keys.
+    Keys,
+    /// Values.
+    Values,
+}
+
+impl Columns {
+    /// The columns of the arguments of `scan`.
+    pub fn choose(keys_only: bool, values_only: bool) -> PyResult<Self> {
+        match (keys_only, values_only) {
+            (false, false) => Ok(Self::Both),
+            (true, false) => Ok(Self::Keys),
+            (false, true) => Ok(Self::Values),
+            (true, true) => Err(invalid("keys_only and values_only exclude each other")),
+        }
+    }
+}
+
+/// The Python lists that an iterator is reading from.
+#[derive(Default)]
+pub struct Current(Mutex<Vec<Py<PyList>>>);
+
+impl Current {
+    fn replace(&self, lists: Vec<Py<PyList>>) {
+        *self.0.lock() = lists;
+    }
+
+    /// Empties the lists, so that iterators over them end.
+    pub fn clear(&self, py: Python<'_>) {
+        let lists = std::mem::take(&mut *self.0.lock());
+        for list in lists {
+            let list = list.bind(py);
+            // Slice deletion of a list cannot fail.
+            let _ = list.del_slice(0, list.len());
+        }
+    }
+}
+
+/// Position and buffers of a scan.
+struct State {
+    scan: Rooted<db::Scan>,
+    chunk: db::Chunk,
+    columns: Columns,
+    remaining: Option<usize>,
+    items: usize,
+}
+
+enum Slot {
+    Idle(Box<State>),
+    /// A thread is refilling without the GIL.
+    Busy,
+    Done,
+}
+
+/// The chunks of a scan: an iterator of iterables.
+#[pyclass(frozen, module = "aidb._core")]
+pub struct Chunks {
+    handle: Arc<Handle>,
+    slot: Mutex<Slot>,
+    current: Arc<Current>,
+}
+
+impl Chunks {
+    fn take(&self) -> PyResult<Option<Box<State>>> {
+        let mut slot = self.slot.lock();
+        match std::mem::replace(&mut *slot, Slot::Busy) {
+            Slot::Idle(state) => Ok(Some(state)),
+            Slot::Busy => Err(invalid("another thread is reading this scan; give each its own")),
+            Slot::Done => {
+                *slot = Slot::Done;
+                Ok(None)
+            }
+        }
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let slot = std::mem::replace(&mut *self.slot.lock(), Slot::Done);
+        self.current.clear(py);
+        py.detach(|| drop(slot));
+    }
+}
+
+#[pymethods]
+impl Chunks {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.handle.open_db()?;
+        py.check_signals()?;
+        let Some(mut state) = self.take()? else { return Ok(None) };
+        let filled = py.detach(|| state.refill());
+        let result = match filled {
+            Ok(0) => Ok(None),
+            Ok(_) => state.show(py, &self.current).map(Some),
+            Err(error) => Err(raise(error)),
+        };
+        let next = if matches!(result, Ok(Some(_))) { Slot::Idle(state) } else { Slot::Done };
+        let mut slot = self.slot.lock();
+        if matches!(*slot, Slot::Busy) {
+            *slot = next;
+        }
+        result
+    }
+}
+
+impl State {
+    /// Decodes the next chunk; returns its number of items.
+    fn refill(&mut self) -> aidb_base::Result<usize> {
+        let items = self.remaining.map_or(self.items, |remaining| remaining.min(self.items));
+        let Some(scan) = self.scan.get_mut() else { return Ok(0) };
+        if items == 0 {
+            return Ok(0);
+        }
+        let per_item = if self.columns == Columns::Keys {
+            scan.next_keys(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
+            1
+        } else {
+            scan.next_chunk(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
+            2
+        };
+        let got = self.chunk.ends.len() / per_item;
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(got));
+        self.items = (self.items * 4).min(ITEMS_MAX);
+        Ok(got)
+    }
+
+    /// The chunk as Python objects.
+    fn show<'py>(&self, py: Python<'py>, current: &Current) -> PyResult<Bound<'py, PyAny>> {
+        match self.columns {
+            Columns::Keys => {
+                let keys = self.column(py, 1, 0)?;
+                current.replace(vec![keys.clone().unbind()]);
+                Ok(keys.into_any())
+            }
+            Columns::Values => {
+                let values = self.column(py, 2, 1)?;
+                current.replace(vec![values.clone().unbind()]);
+                Ok(values.into_any())
+            }
+            Columns::Both => {
+                let (keys, values) = (self.column(py, 2, 0)?, self.column(py, 2, 1)?);
+                current.replace(vec![keys.clone().unbind(), values.clone().unbind()]);
+                zip(py)?.call1((keys, values))
+            }
+        }
+    }
+
+    /// The `which`-th of every `stride` pieces.
+    fn column<'py>(
+        &self,
+        py: Python<'py>,
+        stride: usize,
+        which: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (bytes, ends) = (self.chunk.bytes.as_slice(), self.chunk.ends.as_slice());
+        PyList::new(
+            py,
+            (0..ends.len() / stride).map(|item| {
+                let piece = item * stride + which;
+                let start = if piece == 0 { 0 } else { ends[piece - 1] };
+                PyBytes::new(py, &bytes[start as usize..ends[piece] as usize])
+            }),
+        )
+    }
+}
+
+/// An iterator over items in key order. Each scan is read once.
+#[pyclass(frozen, generic, module = "aidb._core")]
+pub struct Scan {
+    chunks: Py<Chunks>,
+    iterator: PyOnceLock<Py<PyAny>>,
+}
+
+impl Scan {
+    /// A scan of the engine that yields at most `limit` items.
+    pub fn new(
+        py: Python<'_>,
+        handle: Arc<Handle>,
+        scan: db::Scan,
+        columns: Columns,
+        limit: Option<usize>,
+    ) -> PyResult<Self> {
+        let state = State {
+            scan: Rooted::new(scan),
+            chunk: db::Chunk::default(),
+            columns,
+            remaining: limit,
+            items: FIRST_ITEMS.max(limit.unwrap_or(0).min(ITEMS_MAX)),
+        };
+        Self::with_slot(py, handle, Slot::Idle(Box::new(state)))
+    }
+
+    /// A scan without items.
+    pub fn empty(py: Python<'_>, handle: Arc<Handle>) -> PyResult<Self> {
+        Self::with_slot(py, handle, Slot::Done)
+    }
+
+    fn with_slot(py: Python<'_>, handle: Arc<Handle>, slot: Slot) -> PyResult<Self> {
+        let current = Arc::new(Current::default());
+        if matches!(slot, Slot::Idle(_)) {
+            handle.watch(Arc::downgrade(&current));
+        }
+        let chunks = Py::new(py, Chunks { handle, slot: Mutex::new(slot), current })?;
+        Ok(Self { chunks, iterator: PyOnceLock::new() })
+    }
+
+    /// The C iterator over the items.
+    pub fn iterator<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let iterator = self
+            .iterator
+            .get_or_try_init(py, || chain(py)?.call1((self.chunks.bind(py),)).map(Bound::unbind))?;
+        Ok(iterator.bind(py).clone())
+    }
+}
+
+#[pymethods]
+impl Scan {
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.iterator(py)
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.iterator(py)?.cast_into::<pyo3::types::PyIterator>()?.next().transpose()
+    }
+
+    /// Gives back what the scan holds; it ends.
+    fn close(&self, py: Python<'_>) {
+        self.chunks.get().close(py);
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind = None, value = None, traceback = None, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: Option<&Bound<'_, PyAny>>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) {
+        let _ = (kind, value, traceback);
+        self.close(py);
+    }
+}
+
+/// Scans to be emptied when the database closes.
+#[derive(Default)]
+pub struct Watched(Mutex<Vec<Weak<Current>>>);
+
+impl Watched {
+    /// Adds a scan; forgets, now and then, those that are gone.
+    pub fn add(&self, current: Weak<Current>) {
+        let mut list = self.0.lock();
+        if list.len() == list.capacity() {
+            list.retain(|current| current.strong_count() > 0);
+            let room = list.len().max(16);
+            list.reserve(room);
+        }
+        list.push(current);
+    }
+
+    /// Empties every scan that is still open.
+    pub fn clear(&self, py: Python<'_>) {
+        let list = std::mem::take(&mut *self.0.lock());
+        for current in list.iter().filter_map(Weak::upgrade) {
+            current.clear(py);
+        }
+    }
+}
+
+fn zip(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static ZIP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    ZIP.import(py, "builtins", "zip")
+}
+
+fn chain(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CHAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let chain = CHAIN.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("itertools")?.getattr("chain")?.getattr("from_iterable")?.unbind())
+    })?;
+    Ok(chain.bind(py))
+}

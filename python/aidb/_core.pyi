@@ -1,0 +1,338 @@
+"""Types of the native module, proven by stubtest."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from types import GenericAlias, TracebackType
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, final, overload
+
+from typing_extensions import Buffer, disjoint_base
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+_Durability: TypeAlias = Literal["none", "everysec", "sync"]
+_Ttl: TypeAlias = float | timedelta
+_Pairs: TypeAlias = Mapping[bytes, bytes] | Iterable[tuple[Buffer, Buffer]]
+
+__version__: str
+
+__all__ = [
+    "Batch",
+    "Change",
+    "Changes",
+    "Chunks",
+    "Database",
+    "ManualClock",
+    "Operation",
+    "Scan",
+    "Snapshot",
+    "Store",
+    "__version__",
+    "option_names",
+]
+
+def option_names() -> list[str]: ...
+
+@final
+class ManualClock:
+    def __new__(cls, now: float = ...) -> Self: ...
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def advance(self, seconds: float, /) -> None: ...
+
+@disjoint_base
+class Store:
+    def __new__(
+        cls,
+        database: Database,
+        name: str,
+        /,
+        *,
+        create: bool = True,
+        ttl: _Ttl | None = None,
+        compression: str | None = None,
+        blob_bytes_min: int | None = None,
+    ) -> Self: ...
+    @overload
+    def __getitem__(self, key: Buffer, /) -> bytes: ...
+    @overload
+    def __getitem__(self, key: slice[Any, Any, Any], /) -> Scan[tuple[bytes, bytes]]: ...
+    def __setitem__(self, key: Buffer, value: Buffer, /) -> None: ...
+    def __delitem__(self, key: Buffer | slice[Any, Any, Any], /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __reversed__(self) -> Iterator[bytes]: ...
+    @overload
+    def get(self, key: Buffer, /, default: None = None) -> bytes | None: ...
+    @overload
+    def get(self, key: Buffer, /, default: bytes | _T) -> bytes | _T: ...
+    def put(
+        self,
+        key: Buffer,
+        value: Buffer,
+        /,
+        *,
+        ttl: _Ttl | None = None,
+        durability: _Durability | None = None,
+    ) -> None: ...
+    def delete(self, key: Buffer, /, *, durability: _Durability | None = None) -> None: ...
+    def delete_range(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        durability: _Durability | None = None,
+    ) -> None: ...
+    def get_many(self, keys: Iterable[Buffer], /) -> list[bytes | None]: ...
+    def put_many(
+        self,
+        pairs: _Pairs,
+        /,
+        *,
+        ttl: _Ttl | None = None,
+        durability: _Durability | None = None,
+    ) -> None: ...
+    def put_if(
+        self,
+        key: Buffer,
+        value: Buffer | None,
+        /,
+        *,
+        expected: Buffer | None,
+        ttl: _Ttl | None = None,
+        durability: _Durability | None = None,
+    ) -> bool: ...
+    def take(self, key: Buffer, /, *, durability: _Durability | None = None) -> bytes | None: ...
+    def expiry(self, key: Buffer, /) -> tuple[bool, float | None]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[False] = False,
+    ) -> Scan[tuple[bytes, bytes]]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[True],
+        values_only: Literal[False] = False,
+    ) -> Scan[bytes]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[True],
+    ) -> Scan[bytes]: ...
+    def batch(self, *, durability: _Durability | None = None) -> Batch: ...
+    def snapshot(self) -> Snapshot: ...
+    def compact(self) -> None: ...
+    def options(self) -> dict[str, Any]: ...
+    @property
+    def closed(self) -> bool: ...
+
+@disjoint_base
+class Database(Store):
+    def __new__(cls, path: str | PathLike[str] | None, options: dict[str, Any], /) -> Self: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    @property
+    def path(self) -> Path | None: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def durable_seq(self) -> int: ...
+    def close(self) -> None: ...
+    def flush(self) -> None: ...
+    def sync(self) -> None: ...
+    def checkpoint(self, target: str | PathLike[str], /) -> None: ...
+    def changes(self, since: int = 0) -> Changes: ...
+    def pin_log(self, name: str, seq: int, /) -> None: ...
+    def unpin_log(self, name: str, /) -> None: ...
+    def namespaces(self) -> list[str]: ...
+    def drop_namespace(self, name: str, /) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
+    def recovery(self) -> dict[str, int]: ...
+
+@disjoint_base
+class Snapshot:
+    @overload
+    def __getitem__(self, key: Buffer, /) -> bytes: ...
+    @overload
+    def __getitem__(self, key: slice[Any, Any, Any], /) -> Scan[tuple[bytes, bytes]]: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __reversed__(self) -> Iterator[bytes]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    @overload
+    def get(self, key: Buffer, /, default: None = None) -> bytes | None: ...
+    @overload
+    def get(self, key: Buffer, /, default: bytes | _T) -> bytes | _T: ...
+    def get_many(self, keys: Iterable[Buffer], /) -> list[bytes | None]: ...
+    def keys(self) -> Scan[bytes]: ...
+    def values(self) -> Scan[bytes]: ...
+    def items(self) -> Scan[tuple[bytes, bytes]]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[False] = False,
+    ) -> Scan[tuple[bytes, bytes]]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[True],
+        values_only: Literal[False] = False,
+    ) -> Scan[bytes]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[True],
+    ) -> Scan[bytes]: ...
+    def namespace(self, name: str, /) -> Snapshot: ...
+    @property
+    def seq(self) -> int: ...
+    def close(self) -> None: ...
+
+@final
+class Batch:
+    def put(
+        self,
+        key: Buffer,
+        value: Buffer,
+        /,
+        *,
+        ttl: _Ttl | None = None,
+        namespace: Store | None = None,
+    ) -> None: ...
+    def delete(self, key: Buffer, /, *, namespace: Store | None = None) -> None: ...
+    def delete_range(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        namespace: Store | None = None,
+    ) -> None: ...
+    def annotate(self, note: Buffer, /) -> None: ...
+    def __setitem__(self, key: Buffer, value: Buffer, /) -> None: ...
+    def __delitem__(self, key: Buffer, /) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def clear(self) -> None: ...
+    def commit(self) -> None: ...
+    def discard(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@final
+class Scan(Generic[_T_co]):
+    @classmethod
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    def __iter__(self) -> Iterator[_T_co]: ...
+    def __next__(self) -> _T_co: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@final
+class Chunks:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Iterable[object]: ...
+
+@final
+class Changes:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Change: ...
+
+@final
+class Change:
+    @property
+    def seq(self) -> int: ...
+    @property
+    def operations(self) -> list[Operation]: ...
+
+@final
+class Operation:
+    @property
+    def kind(self) -> Literal["put", "delete", "delete_range", "annotation"]: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def stop(self) -> bytes | None: ...
+    @property
+    def expires_at(self) -> float | None: ...
