@@ -15,6 +15,7 @@ pub mod options;
 pub mod varint;
 pub mod version;
 pub mod vfs;
+pub mod wal;
 
 pub use batch::{Operation, WriteBatch};
 pub use db::{Db, WriteOptions};

@@ -107,6 +107,11 @@ impl Vfs for OsVfs {
         file.sync_data().map_err(|e| Error::io("sync", path, &e))
     }
 
+    fn sync_file(&self, path: &Path) -> Result<()> {
+        let file = File::open(path).map_err(|e| Error::io("open", path, &e))?;
+        file.sync_data().map_err(|e| Error::io("sync", path, &e))
+    }
+
     fn create_dir_all(&self, path: &Path) -> Result<()> {
         fs::create_dir_all(path).map_err(|e| Error::io("create directory", path, &e))
     }

@@ -189,6 +189,12 @@ impl Vfs for FaultVfs {
         })
     }
 
+    fn sync_file(&self, path: &Path) -> Result<()> {
+        let found = self.world.lock().disk.find(path);
+        let id = found.map_err(|errno| failure("open", path, errno))?;
+        self.handle(id, path).sync_data()
+    }
+
     fn create_dir_all(&self, path: &Path) -> Result<()> {
         for dir in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
             if self.world.lock().disk.list(dir).is_ok() {

@@ -1,0 +1,369 @@
+//! The log as its writer sees it: one open segment, the ones before it, and a spare.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aidb_base::{Epoch, Error, FileNumber, Result, Seq, hash};
+use parking_lot::Mutex;
+
+use super::format::{RecordType, SegmentHeader, record_bytes};
+use super::segment::{Blank, Segment};
+use crate::file_names::FileKind;
+use crate::vfs::{SyncFile, Vfs};
+
+/// What never changes while a log is open.
+pub struct LogEnv {
+    /// File system.
+    pub vfs: Arc<dyn Vfs>,
+    /// Database directory.
+    pub dir: PathBuf,
+    /// Database uuid.
+    pub uuid: [u8; 16],
+    /// Whether segments are written through memory.
+    pub mapped: bool,
+    /// Bytes of the largest ordinary segment.
+    pub segment_bytes_max: usize,
+    /// Gives the next file number.
+    pub next_number: Box<dyn Fn() -> FileNumber + Send + Sync>,
+}
+
+/// A segment that has a successor, or that recovery found.
+#[derive(Clone)]
+pub struct Retired {
+    /// Number of the file.
+    pub number: FileNumber,
+    /// Sequence number of its first batch.
+    pub first_seq: Seq,
+    /// Sequence number of its last batch; below `first_seq` when it has none.
+    pub last_seq: Seq,
+    /// Where its records end.
+    pub end: usize,
+    unsynced: Option<Arc<dyn SyncFile>>,
+}
+
+impl Retired {
+    /// A segment whose contents are durable.
+    pub fn durable(number: FileNumber, first_seq: Seq, last_seq: Seq, end: usize) -> Self {
+        Self { number, first_seq, last_seq, end, unsynced: None }
+    }
+}
+
+/// The half of the log that is shared with the thread that prepares spares.
+pub struct Spares {
+    env: LogEnv,
+    spare: Mutex<Option<Blank>>,
+    wanted: AtomicBool,
+    bytes: AtomicU64,
+}
+
+impl Spares {
+    /// Whether a spare should be prepared.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Prepares a spare segment off the write path.
+    ///
+    /// # Errors
+    /// As the file system says; the next roll then creates its segment itself.
+    pub fn prepare(&self) -> Result<()> {
+        if !self.wanted.swap(false, Ordering::AcqRel) || self.spare.lock().is_some() {
+            return Ok(());
+        }
+        let blank = self.create(self.bytes.load(Ordering::Acquire) as usize)?;
+        *self.spare.lock() = Some(blank);
+        Ok(())
+    }
+
+    fn create(&self, bytes: usize) -> Result<Blank> {
+        let number = (self.env.next_number)();
+        let path = FileKind::Wal.path(&self.env.dir, number);
+        let vfs = &*self.env.vfs;
+        let blank = Blank::create(vfs, &path, number, bytes, self.env.mapped)?;
+        vfs.sync_dir(&FileKind::Wal.dir(&self.env.dir))?;
+        Ok(blank)
+    }
+}
+
+/// What one sync has to do, in order, and what it achieves.
+pub struct SyncPlan {
+    targets: Vec<(FileNumber, Arc<dyn SyncFile>)>,
+    active: Option<(FileNumber, usize)>,
+    /// Everything up to here is durable afterwards.
+    pub last_seq: Seq,
+}
+
+impl SyncPlan {
+    /// Syncs older segments before newer ones. Runs without the writer's lock.
+    ///
+    /// # Errors
+    /// The first failure; the log must then not be used any more.
+    pub fn run(&self) -> Result<()> {
+        self.targets.iter().try_for_each(|(_, file)| file.sync_data())
+    }
+}
+
+/// The log of an open database. Every method is called under the writer's lock.
+pub struct Log {
+    spares: Arc<Spares>,
+    segment: Option<Segment>,
+    retired: VecDeque<Retired>,
+    epoch: Epoch,
+    last_seq: Seq,
+    bytes_next: usize,
+    bytes_written: u64,
+    marker_due: Option<(FileNumber, usize)>,
+}
+
+const SEGMENT_BYTES_FIRST: usize = 256 << 10;
+
+impl Log {
+    /// A log that goes on after `retired` segments and `last_seq`. No file is created before the
+    /// first append.
+    pub fn new(env: LogEnv, retired: Vec<Retired>, last_seq: Seq, epoch: Epoch) -> Self {
+        let bytes_next = SEGMENT_BYTES_FIRST.min(env.segment_bytes_max);
+        let spares = Arc::new(Spares {
+            env,
+            spare: Mutex::new(None),
+            wanted: AtomicBool::new(false),
+            bytes: AtomicU64::new(0),
+        });
+        let retired = retired.into();
+        Self {
+            spares,
+            segment: None,
+            retired,
+            epoch,
+            last_seq,
+            bytes_next,
+            bytes_written: 0,
+            marker_due: None,
+        }
+    }
+
+    /// The shared half, for the thread that prepares spares.
+    pub fn spares(&self) -> Arc<Spares> {
+        self.spares.clone()
+    }
+
+    /// Whether a batch of `payload` bytes can be appended without creating a file.
+    #[inline]
+    pub fn is_ready(&self, payload: usize) -> bool {
+        self.segment.as_ref().is_some_and(|segment| segment.is_mapped() && segment.fits(payload))
+            || self.spares.spare.try_lock().is_some_and(|spare| {
+                spare.as_ref().is_some_and(|blank| {
+                    blank.capacity() > record_bytes(payload) + 1024
+                })
+            })
+    }
+
+    /// Appends the batch `seq`, one above the last one.
+    ///
+    /// # Errors
+    /// As the file system says; the batch is then not in the log and the log can be used again.
+    #[inline]
+    pub fn append_batch(&mut self, seq: Seq, payload: &[u8], digest: u64) -> Result<()> {
+        debug_assert_eq!(seq, self.last_seq + 1);
+        match &self.segment {
+            Some(segment) if segment.fits(payload.len()) => {}
+            _ => self.roll(payload.len())?,
+        }
+        if let Some(due) = self.marker_due.take() {
+            self.append_marker(due)?;
+        }
+        self.append(RecordType::Batch, seq, payload, digest)?;
+        self.last_seq = seq;
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&mut self, kind: RecordType, seq: Seq, payload: &[u8], digest: u64) -> Result<()> {
+        let Some(segment) = &mut self.segment else {
+            return Err(Error::internal("append to a log without segment"));
+        };
+        let result = segment.append(kind, seq, payload, digest);
+        match result {
+            Ok(()) => {
+                self.bytes_written += record_bytes(payload.len()) as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // Part of the record may be in the file; the successor's header says where it ends.
+                self.retire();
+                Err(error)
+            }
+        }
+    }
+
+    fn append_marker(&mut self, (number, end): (FileNumber, usize)) -> Result<()> {
+        if self.segment.as_ref().is_none_or(|segment| segment.number() != number) {
+            return Ok(());
+        }
+        let payload = (end as u64).to_le_bytes();
+        self.append(RecordType::SyncMarker, self.last_seq, &payload, hash::digest(&payload))
+    }
+
+    fn roll(&mut self, payload: usize) -> Result<()> {
+        let needed = record_bytes(payload) + 1024;
+        let spare = self.spares.spare.lock().take();
+        let blank = match spare {
+            Some(blank) if blank.capacity() >= needed => blank,
+            Some(blank) => {
+                *self.spares.spare.lock() = Some(blank);
+                self.spares.create(self.bytes_next.max(needed))?
+            }
+            None => self.spares.create(self.bytes_next.max(needed))?,
+        };
+        if self.segment.is_some() {
+            self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
+            self.retire();
+        }
+        self.start(blank)?;
+        self.bytes_next = (self.bytes_next * 4).min(self.spares.env.segment_bytes_max);
+        self.spares.bytes.store(self.bytes_next as u64, Ordering::Release);
+        self.spares.wanted.store(self.spares.env.mapped, Ordering::Release);
+        Ok(())
+    }
+
+    fn start(&mut self, blank: Blank) -> Result<()> {
+        let env = &self.spares.env;
+        let last = self.retired.back();
+        let header = SegmentHeader {
+            number: blank.number(),
+            uuid: env.uuid,
+            predecessor: last.map_or(0, |last| last.number),
+            predecessor_end: last.map_or(0, |last| last.end as u64),
+            first_seq: self.last_seq + 1,
+            epoch: self.epoch,
+            boot_id: env.vfs.boot_id(),
+        };
+        let path = blank.path().to_owned();
+        let uid = hash::file_uid(&env.uuid, header.number);
+        match blank.start(&header, uid) {
+            Ok(segment) => {
+                self.segment = Some(segment);
+                Ok(())
+            }
+            Err(error) => {
+                // The file has no whole header, so a recovery that sees it discards it.
+                let _ = env.vfs.remove(&path);
+                Err(error)
+            }
+        }
+    }
+
+    fn retire(&mut self) {
+        if let Some(segment) = self.segment.take() {
+            self.retired.push_back(Retired {
+                number: segment.number(),
+                first_seq: segment.first_seq(),
+                last_seq: self.last_seq,
+                end: segment.end(),
+                unsynced: Some(segment.syncer()),
+            });
+        }
+    }
+
+    /// What must be synced to make everything appended so far durable.
+    pub fn sync_plan(&self) -> SyncPlan {
+        let mut targets: Vec<_> = self
+            .retired
+            .iter()
+            .filter_map(|retired| Some((retired.number, retired.unsynced.clone()?)))
+            .collect();
+        let active = self.segment.as_ref().map(|segment| (segment.number(), segment.end()));
+        targets.extend(self.segment.as_ref().map(|s| (s.number(), s.syncer())));
+        SyncPlan { targets, active, last_seq: self.last_seq }
+    }
+
+    /// Notes that `plan` was carried out.
+    pub fn note_synced(&mut self, plan: &SyncPlan) {
+        for retired in &mut self.retired {
+            if plan.targets.iter().any(|(number, _)| *number == retired.number)
+                && plan.active.is_none_or(|(number, _)| number != retired.number)
+            {
+                retired.unsynced = None;
+            }
+        }
+        self.marker_due = plan.active;
+    }
+
+    /// Seals and syncs everything, gives back unused space.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn close(&mut self) -> Result<()> {
+        let vfs = self.spares.env.vfs.clone();
+        if let Some(blank) = self.spares.spare.lock().take() {
+            vfs.remove(blank.path())?;
+        }
+        let Some(segment) = &self.segment else { return Ok(()) };
+        let path = segment.path().to_owned();
+        let is_mapped = segment.is_mapped();
+        self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
+        let plan = self.sync_plan();
+        plan.run()?;
+        self.note_synced(&plan);
+        self.retire();
+        match self.retired.back_mut() {
+            Some(last) if is_mapped => {
+                last.unsynced = None;
+                vfs.truncate(&path, last.end as u64)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets the retired segments whose batches are all at or below `seq`, oldest first, and gives
+    /// their numbers: the caller removes the files.
+    pub fn release(&mut self, seq: Seq) -> Vec<FileNumber> {
+        let mut released = Vec::new();
+        while self.retired.front().is_some_and(|oldest| oldest.last_seq <= seq) {
+            released.extend(self.retired.pop_front().map(|retired| retired.number));
+        }
+        released
+    }
+
+    /// The oldest segment that recovery needs when everything up to `flushed` is in tables. Never
+    /// goes back, so that a removed segment that reappears after a power loss is not looked at.
+    pub fn floor(&self, flushed: Seq) -> FileNumber {
+        let needed = self.retired.iter().find(|retired| retired.last_seq > flushed);
+        let active = self.segment.as_ref().map(Segment::number);
+        let none_needed = self.retired.back().map_or(0, |newest| newest.number + 1);
+        needed.map(|retired| retired.number).or(active).unwrap_or(none_needed)
+    }
+
+    /// Every segment with records, oldest first.
+    pub fn segments(&self) -> Vec<Retired> {
+        let active = self.segment.as_ref().map(|segment| Retired {
+            number: segment.number(),
+            first_seq: segment.first_seq(),
+            last_seq: self.last_seq,
+            end: segment.end(),
+            unsynced: None,
+        });
+        self.retired.iter().cloned().chain(active).collect()
+    }
+
+    /// Sequence number of the last batch.
+    pub fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// Bytes of records appended since the log was opened.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written
+    }
+
+    /// Bytes of all segments, without unused space.
+    pub fn bytes(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.end as u64).sum()
+    }
+
+    /// The database directory.
+    pub fn dir(&self) -> &Path {
+        &self.spares.env.dir
+    }
+}
