@@ -286,7 +286,8 @@ impl<'a> Operations<'a> {
         let tag = self.take(1)?[0];
         if tag == TAG_ANNOTATION {
             let (key_len, len) = (self.varint()?, self.varint()?);
-            return (key_len == 0).then_some(())
+            return (key_len == 0)
+                .then_some(())
                 .and_then(|()| self.take(len as usize))
                 .map(Operation::Annotation);
         }

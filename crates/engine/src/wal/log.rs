@@ -153,9 +153,7 @@ impl Log {
     pub fn is_ready(&self, payload: usize) -> bool {
         self.segment.as_ref().is_some_and(|segment| segment.is_mapped() && segment.fits(payload))
             || self.spares.spare.try_lock().is_some_and(|spare| {
-                spare.as_ref().is_some_and(|blank| {
-                    blank.capacity() > record_bytes(payload) + 1024
-                })
+                spare.as_ref().is_some_and(|blank| blank.capacity() > record_bytes(payload) + 1024)
             })
     }
 

@@ -186,7 +186,10 @@ fn chain_fault(recovered: &Recovered, segment: &Found, index: usize) -> Option<S
         ));
     }
     (header.first_seq != last.last_seq + 1).then(|| {
-        format!("it starts at batch {}, its predecessor ends at {}", header.first_seq, last.last_seq)
+        format!(
+            "it starts at batch {}, its predecessor ends at {}",
+            header.first_seq, last.last_seq
+        )
     })
 }
 
@@ -210,8 +213,7 @@ fn replay(
             }
             last_seq = record.seq;
             if record.seq > scope.flushed_seq {
-                apply(record.seq, record.payload)
-                    .map_err(|e| e.context(segment.path.display()))?;
+                apply(record.seq, record.payload).map_err(|e| e.context(segment.path.display()))?;
                 recovered.batches_replayed += 1;
                 recovered.bytes_replayed += (record.end - record.offset) as u64;
             } else {
@@ -245,7 +247,10 @@ fn end_fault(
 ) -> Option<(usize, String)> {
     if let Some(declared) = declared_end(segment, next) {
         return (end < declared).then(|| {
-            (end, format!("no valid record; the next segment says that records go on to {declared}"))
+            (
+                end,
+                format!("no valid record; the next segment says that records go on to {declared}"),
+            )
         });
     }
     let last = recovered.segments.last().map_or(0, |last| last.last_seq);

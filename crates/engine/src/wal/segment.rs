@@ -107,7 +107,13 @@ impl Segment {
     /// As the file system says. The record is not there; if part of it was written, the caller must
     /// go on in a new segment.
     #[inline]
-    pub fn append(&mut self, kind: RecordType, seq: Seq, payload: &[u8], digest: u64) -> Result<()> {
+    pub fn append(
+        &mut self,
+        kind: RecordType,
+        seq: Seq,
+        payload: &[u8],
+        digest: u64,
+    ) -> Result<()> {
         let place = (self.uid, self.end);
         let header = format::encode_record_header(kind as u8, seq, payload.len(), digest, place);
         let padding = payload.len().next_multiple_of(8) - payload.len();
