@@ -192,7 +192,7 @@ impl Vfs for FaultVfs {
     fn sync_file(&self, path: &Path) -> Result<()> {
         let found = self.world.lock().disk.find(path);
         let id = found.map_err(|errno| failure("open", path, errno))?;
-        self.handle(id, path).sync_data()
+        aidb_engine::vfs::SyncFile::sync_data(&self.handle(id, path))
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<()> {
