@@ -5,6 +5,7 @@
 //! before each call. [`crash`] runs a seeded history of database operations on it, boots a new
 //! world from every moment of that history and checks what the database recovers against a model.
 
+pub mod crash;
 pub mod disk;
 pub mod vfs;
 

@@ -1,0 +1,42 @@
+//! `AIDB_CRASH_STATES` (how many states) and `AIDB_CRASH_SEED` (first seed) make longer runs;
+//! `AIDB_CRASH="seed steps moment loss"` replays one crash.
+
+use super::{Campaign, Crash, Failure, History};
+use crate::disk::Loss;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+fn survive(campaign: Campaign) -> u64 {
+    campaign.run().unwrap_or_else(|failure: Box<Failure>| panic!("{failure}"))
+}
+
+#[test]
+fn short_histories_survive_a_crash_at_every_change() {
+    let states_max = setting("AIDB_CRASH_STATES", 10_000);
+    let seed = setting("AIDB_CRASH_SEED", 1);
+    let campaign = Campaign { seed, histories: u64::MAX / 2, steps: 25, moments: 400, states_max };
+    let states = survive(campaign);
+    assert!(states >= states_max, "{states} states");
+}
+
+#[test]
+fn long_histories_survive_crashes_at_random_changes() {
+    let states_max = setting("AIDB_CRASH_STATES", 10_000);
+    let seed = setting("AIDB_CRASH_SEED", 1_000_000);
+    let campaign = Campaign { seed, histories: u64::MAX / 2, steps: 250, moments: 60, states_max };
+    let states = survive(campaign);
+    assert!(states >= states_max, "{states} states");
+}
+
+#[test]
+fn replay() {
+    let Ok(order) = std::env::var("AIDB_CRASH") else { return };
+    let words: Vec<_> = order.split_whitespace().collect();
+    let number = |index: usize| words[index].parse::<u64>().unwrap();
+    let loss = Loss::ALL.into_iter().find(|loss| format!("{loss:?}") == words[3]).unwrap();
+    let crash = Crash { seed: number(0), steps: number(1) as usize, moment: number(2), loss };
+    let history = History::perform(crash.seed, crash.steps).unwrap_or_else(|f| panic!("{f}"));
+    history.crash(crash.moment, crash.loss).unwrap_or_else(|failure| panic!("{failure}"));
+}
