@@ -7,6 +7,7 @@
 
 pub mod crash;
 pub mod disk;
+pub mod fuzz;
 pub mod vfs;
 
 pub use disk::{Disk, Loss};

@@ -1,0 +1,138 @@
+use std::path::Path;
+
+use aidb_base::Rng;
+use aidb_engine::version::manifest::ManifestWriter;
+use aidb_engine::version::{AddedTable, BlobMeta, KeyspaceMeta, State, TableMeta, VersionEdit};
+use aidb_engine::vfs::{MemVfs, Vfs};
+use aidb_engine::{KeyspaceOptions, WriteBatch};
+
+use super::mutate::mutate;
+use super::{TARGETS, Target};
+
+fn target(name: &str) -> Target {
+    TARGETS.iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+/// Runs a target on damaged copies of `seeds`; a panic names the input.
+fn survive(name: &str, seeds: &[Vec<u8>], rounds: u64) {
+    let run = target(name);
+    let mut rng = Rng::seeded(7);
+    for round in 0..rounds {
+        let input = mutate(&seeds[round as usize % seeds.len()], &mut rng);
+        let outcome = std::panic::catch_unwind(|| run(&input));
+        assert!(outcome.is_ok(), "target {name}, round {round}, input {input:?}");
+    }
+    seeds.iter().for_each(|seed| run(seed));
+}
+
+fn batch_seed() -> Vec<u8> {
+    let mut batch = WriteBatch::new();
+    batch.put(0, b"key", b"value", 0).unwrap();
+    batch.put(70_000, b"", &[7; 300], 1_700_000_000_000).unwrap();
+    batch.delete(1, &[b'k'; 200]).unwrap();
+    batch.delete_range(0, b"a", Some(b"b")).unwrap();
+    batch.delete_range(3, b"", None).unwrap();
+    batch.annotate(b"note").unwrap();
+    batch.payload().to_vec()
+}
+
+#[test]
+fn a_damaged_batch_is_refused() {
+    survive("batch", &[batch_seed()], 50_000);
+}
+
+fn edit_seed() -> VersionEdit {
+    let meta = TableMeta {
+        number: 9,
+        bytes: 5000,
+        smallest: b"a".to_vec(),
+        largest: b"z".to_vec(),
+        min_seq: 3,
+        max_seq: 70,
+        entries: 40,
+        blob_refs: vec![(4, 100), (5, 1 << 40)],
+        ..TableMeta::default()
+    };
+    VersionEdit {
+        log_floor: Some(7),
+        last_seq: Some(70),
+        epoch: Some(2),
+        next_file_number: Some(300),
+        next_keyspace: Some(9),
+        hash_seed: Some(u64::MAX),
+        keyspaces: vec![KeyspaceMeta {
+            id: 8,
+            name: "people".to_owned(),
+            options: KeyspaceOptions { ttl_ms: Some(60_000), ..KeyspaceOptions::default() },
+        }],
+        added: vec![AddedTable { keyspace: 8, level: 0, run: 0, meta }],
+        blobs_added: vec![BlobMeta { number: 4, bytes: 100, digest: 5 }],
+        live_key_deltas: vec![(8, 40)],
+        ..VersionEdit::default()
+    }
+}
+
+#[test]
+fn a_damaged_edit_is_refused() {
+    survive("edit", &[edit_seed().encode(), VersionEdit::default().encode()], 50_000);
+}
+
+#[test]
+fn a_damaged_manifest_is_refused() {
+    let (vfs, dir) = (MemVfs::new(), Path::new("/"));
+    let mut writer = ManifestWriter::create(&vfs, dir, &[3; 16], 1, &State::default()).unwrap();
+    (0..3).for_each(|_| writer.append(&VersionEdit { last_seq: Some(9), ..edit_seed() }).unwrap());
+    let path = vfs.list_dir(dir).unwrap().pop().unwrap();
+    let file = vfs.open_read(&dir.join(path)).unwrap();
+    survive("manifest", &[file.map().unwrap().to_vec()], 20_000);
+}
+
+#[test]
+fn random_bytes_are_refused_by_every_decoder() {
+    let mut rng = Rng::seeded(11);
+    for name in ["batch", "edit", "manifest"] {
+        let run = target(name);
+        for _ in 0..20_000 {
+            let len = rng.below(64);
+            let input: Vec<_> = (0..len).map(|_| rng.next_u64() as u8).collect();
+            run(&input);
+        }
+    }
+}
+
+/// Patches for the targets that damage files of a database.
+fn damage_files(name: &str, rounds: u64) {
+    let mut rng = Rng::seeded(13);
+    let run = target(name);
+    for round in 0..rounds {
+        let len = 5 * (1 + rng.below(3));
+        let input: Vec<_> = (0..len).map(|_| rng.next_u64() as u8).collect();
+        let outcome = std::panic::catch_unwind(|| run(&input));
+        assert!(outcome.is_ok(), "target {name}, round {round}, input {input:?}");
+    }
+}
+
+#[test]
+fn a_damaged_current_file_is_survived() {
+    damage_files("current_file", 200);
+}
+
+#[test]
+fn a_damaged_manifest_file_is_survived() {
+    damage_files("manifest_file", 500);
+}
+
+#[test]
+fn a_damaged_log_file_is_survived() {
+    damage_files("log_file", 500);
+}
+
+#[test]
+fn a_damaged_table_file_is_survived() {
+    damage_files("table_file", 1000);
+}
+
+#[test]
+fn a_damaged_blob_file_is_survived() {
+    damage_files("blob_file", 300);
+}
