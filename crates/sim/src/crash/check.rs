@@ -35,8 +35,9 @@ impl Expectation<'_> {
         if rng.below(2) == 0 {
             db.close().map_err(|e| format!("close: {e}"))?;
         }
-        drop(db);
+        // Before the handle goes: dropping it closes it.
         let vfs = vfs.reboot(Loss::PowerDropped, rng.next_u64());
+        drop(db);
         let db = open(&vfs, setting).map_err(|e| format!("second open: {e}"))?;
         compare_state(&db, &state).map_err(|e| format!("after the second open: {e}"))
     }

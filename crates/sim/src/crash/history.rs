@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aidb_base::{Error, KeyspaceId, ManualClock, Result, Rng, Seq};
+use aidb_base::{Effect, Error, KeyspaceId, ManualClock, Result, Rng, Seq};
 use aidb_engine::{Codec, Db, Durability, Env, KeyspaceOptions, LogMode, Options, WriteOptions};
 
+use super::check::compare_state;
 use super::model::{Change, Model, State, batch_of};
 use crate::vfs::{FaultVfs, Moment};
 
@@ -146,8 +147,11 @@ impl Actor {
     pub fn perform(mut self, steps: usize) -> Result<Record> {
         self.vfs.record();
         self.open()?;
-        for _ in 0..steps {
+        for step in 0..steps {
             self.step()?;
+            if step % 16 == 15 {
+                self.compare()?;
+            }
         }
         self.record.moments = self.vfs.take_moments();
         Ok(self.record)
@@ -196,7 +200,8 @@ impl Actor {
     }
 
     fn write_large(&mut self) -> Result<()> {
-        let value = self.draw_bytes(1000 + self.rng.clone().below(5000) as usize);
+        let len = 1000 + self.rng.below(5000) as usize;
+        let value = self.draw_bytes(len);
         let change = Change::Put(self.draw_keyspace(), self.draw_key(), value);
         self.write(vec![change])
     }
@@ -213,7 +218,8 @@ impl Actor {
         let expected = self.seq + 1;
         self.record.model.commit(expected, changes);
         self.record.started.push((self.vfs.changes(), expected));
-        let seq = self.db()?.write(&batch, WriteOptions { durability })?;
+        let outcome = self.db()?.write(&batch, WriteOptions { durability });
+        let seq = outcome.map_err(|error| self.note_refusal(error, expected))?;
         if seq != expected {
             return Err(Error::internal(format!("write {expected} was numbered {seq}")));
         }
@@ -222,6 +228,30 @@ impl Actor {
             self.durable = seq;
         }
         self.promise()
+    }
+
+    /// A refused write has no effect or an unknown one, as its error says.
+    fn note_refusal(&mut self, error: Error, expected: Seq) -> Error {
+        self.note(format!("refused ({:?}, effect {:?}): {error}", error.kind(), error.effect()));
+        match error.effect() {
+            Effect::None => {
+                self.record.model.retract();
+                self.record.started.pop();
+            }
+            Effect::Unknown => {
+                let is_visible = self.db.as_ref().is_some_and(|db| db.visible_seq() == expected);
+                self.seq += u64::from(is_visible);
+            }
+        }
+        error
+    }
+
+    /// Compares the open database with the model.
+    pub fn compare(&self) -> Result<()> {
+        let mut state = self.record.model.state_at(self.seq);
+        let alive: Vec<_> = self.alive().map(|(_, id)| id).chain([0]).collect();
+        state.retain(|id, _| alive.contains(id));
+        compare_state(self.db()?, &state).map_err(|what| Error::internal(format!("live: {what}")))
     }
 
     fn flush(&mut self) -> Result<()> {

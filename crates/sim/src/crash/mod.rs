@@ -6,6 +6,7 @@
 //! sequence number, not below the last promise, and the database must be usable.
 
 pub mod check;
+pub mod fault;
 pub mod history;
 pub mod model;
 

@@ -1,6 +1,7 @@
 //! `AIDB_CRASH_STATES` (how many states) and `AIDB_CRASH_SEED` (first seed) make longer runs;
 //! `AIDB_CRASH="seed steps moment loss"` replays one crash.
 
+use super::fault::Trial;
 use super::{Campaign, Crash, Failure, History};
 use crate::disk::Loss;
 
@@ -28,6 +29,21 @@ fn long_histories_survive_crashes_at_random_changes() {
     let campaign = Campaign { seed, histories: u64::MAX / 2, steps: 250, moments: 60, states_max };
     let states = survive(campaign);
     assert!(states >= states_max, "{states} states");
+}
+
+#[test]
+fn failing_calls_lose_nothing_that_was_acknowledged() {
+    let first = setting("AIDB_FAULT_TRIAL", 0);
+    let trials = setting("AIDB_FAULT_TRIALS", 1500);
+    let mut met = 0;
+    for number in first..first + trials {
+        let verdict = Trial::draw(number).run();
+        let replay = format!(
+            "replay: AIDB_FAULT_TRIAL={number} AIDB_FAULT_TRIALS=1 cargo test -p aidb-sim failing"
+        );
+        met += u64::from(verdict.unwrap_or_else(|what| panic!("{what}\n{replay}")));
+    }
+    assert!(trials < 100 || met > trials / 4, "only {met} of {trials} trials met their trouble");
 }
 
 #[test]
