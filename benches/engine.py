@@ -1,8 +1,8 @@
 """The library's basic operations against RocksDB, LevelDB and LMDB through their Python bindings.
 
-Each worker fills a new database one put at a time, settles it, reads it, overwrites it, and reads it
-while a thread writes; a second database is filled in batches and a third one in key order. ``--full``
-adds a database of four times the block cache.
+Each worker fills a new database one put at a time, settles it, reads it, overwrites it, and reads
+it while a thread writes; a second database is filled in batches and a third one in key order.
+``--full`` adds a database of four times the block cache.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Long random writing: what it costs once every debt is paid.
 
 Fills a database with random keys, waits until compaction has nothing left to do, then overwrites
-random keys for a while, timing each put. Write amplification is bytes written to storage (as the kernel
-counts them for the process) per byte of keys and values; space amplification is allocated bytes per
-byte of live keys and values, both after all debt is paid.
+random keys for a while, timing each put. Write amplification is bytes written to storage (as the
+kernel counts them for the process) per byte of keys and values; space amplification is allocated
+bytes per byte of live keys and values, both after all debt is paid.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs both sides of a comparison in turn, each in a process of its own, and takes medians.
 
-A benchmark is a worker function ``(side, case) -> {row: operations per second}`` and a list of cases.
-``run_rounds`` starts ``python -m <module> --worker`` once per round, case and side, so that no allocator,
-cache or thread of one side lives in the process of the other.
+A benchmark is a worker function ``(side, case) -> {row: operations per second}`` and a list of
+cases. ``run_rounds`` starts ``python -m <module> --worker`` once per round, case and side, so that
+no allocator, cache or thread of one side lives in the process of the other.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Self
 
 _MIB = 1 << 20
 
@@ -30,7 +31,7 @@ def drop_page_cache(directory: Path) -> None:
     os.sync()
     for root, _, names in os.walk(directory):
         for name in names:
-            descriptor = os.open(os.path.join(root, name), os.O_RDONLY)
+            descriptor = os.open(Path(root, name), os.O_RDONLY)
             try:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
@@ -49,7 +50,7 @@ class PeakMemory:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> PeakMemory:
+    def __enter__(self) -> Self:
         """Start sampling."""
         self._thread.start()
         return self

@@ -1,9 +1,9 @@
 """The stores under test behind one small face, with equal settings.
 
-Equal means: an acknowledged write survives the death of the process, not of the machine (RocksDB and
-LevelDB: log on, no fsync; LMDB: ``sync=False``; aidb: ``durability="none"``); the same memory for
-writes, the same block cache, 10 filter bits per key, the fast codec of each (LZ4; LevelDB has Snappy).
-LMDB has neither cache nor filter nor codec: its map is the page cache.
+Equal means: an acknowledged write survives the death of the process, not of the machine (RocksDB
+and LevelDB: log on, no fsync; LMDB: ``sync=False``; aidb: ``durability="none"``); the same memory
+for writes, the same block cache, 10 filter bits per key, the fast codec of each (LZ4; LevelDB has
+Snappy). LMDB has neither cache nor filter nor codec: its map is the page cache.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import aidb
-
 from benches.stores.base import Pair, Store, StoreOptions
 
 

@@ -26,8 +26,11 @@ class StoreOptions:
 
 
 class Store:
-    """A store under test. Hot calls are attributes, bound to the binding's own methods where its
-    calling convention allows, so that no wrapper is measured."""
+    """A store under test.
+
+    Hot calls are attributes, bound to the binding's own methods where its calling convention
+    allows, so that no wrapper is measured.
+    """
 
     name: str
     put: Callable[[bytes, bytes], Any]
@@ -66,7 +69,7 @@ def directory_bytes(path: Path) -> int:
     for root, _, names in os.walk(path):
         for name in names:
             try:
-                total += os.stat(os.path.join(root, name)).st_blocks * 512
+                total += Path(root, name).stat().st_blocks * 512
             except FileNotFoundError:
                 continue
     return total

@@ -1,0 +1,83 @@
+"""Rows of a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from aidb.cli.formats.record import BadInputError, Layout, Record
+
+_FIELD_CHARACTERS_MAX = 1 << 30
+
+
+def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadInputError]:
+    """Yield a pair per row; an unknown column is refused before any row."""
+    csv.field_size_limit(_FIELD_CHARACTERS_MAX)
+    text = io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.reader(text, delimiter=layout.delimiter, strict=True)
+    try:
+        header = next(rows, None)
+        if header is None:
+            raise BadInputError(name, "the file is empty; the first line must name the columns")
+        key_at = _column(header, layout.key_name, name)
+        value_at = None if layout.value_name is None else _column(header, layout.value_name, name)
+
+        def record_of(row: list[str], place: str) -> Record:
+            consumed = sum(map(len, row)) + len(row)
+            key = layout.decode(row[key_at], place)
+            if value_at is None:
+                whole = json.dumps(dict(zip(header, row, strict=True)), ensure_ascii=False)
+                return Record(key, whole.encode("utf-8", "surrogateescape"), place, consumed)
+            return Record(key, layout.decode(row[value_at], place), place, consumed)
+
+        first_line = rows.line_num + 1
+        for row in rows:
+            place = f"{name} line {first_line}"
+            first_line = rows.line_num + 1
+            if not row:
+                continue
+            if len(row) != len(header):
+                yield BadInputError(place, f"{len(row)} columns instead of {len(header)}")
+                continue
+            try:
+                record = record_of(row, place)
+            except BadInputError as error:
+                yield error
+                continue
+            yield record
+    except csv.Error as error:
+        raise BadInputError(f"{name} line {rows.line_num}", f"bad CSV: {error}") from None
+
+
+def _column(header: list[str], wanted: str, name: str) -> int:
+    if wanted not in header:
+        raise BadInputError(
+            f"{name} line 1",
+            f"no column {wanted!r}; the columns are {', '.join(header)} "
+            "(choose with --key and --value)",
+        )
+    return header.index(wanted)
+
+
+class Writer:
+    """Writes a header and a row per pair."""
+
+    def __init__(self, target: BinaryIO, layout: Layout) -> None:
+        """Write the header to ``target``."""
+        self._layout = layout
+        self._text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
+        self._rows = csv.writer(self._text, delimiter=layout.delimiter, lineterminator="\r\n")
+        self._rows.writerow([layout.key_name, layout.value_name or "value"])
+
+    def write(self, key: bytes, value: bytes) -> None:
+        """Append a row."""
+        encode = self._layout.encoding.encode
+        self._rows.writerow([encode(key), encode(value)])
+
+    def close(self) -> None:
+        """Hand the target back, flushed."""
+        self._text.flush()
+        self._text.detach()

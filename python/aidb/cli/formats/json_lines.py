@@ -1,0 +1,86 @@
+"""One JSON object per line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from aidb.cli.formats.record import BadInputError, Layout, Record
+
+
+def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadInputError]:
+    """Yield a pair per object; without a value field the value is the line itself."""
+    for number, line in enumerate(source, 1):
+        stripped = line.strip()
+        if not stripped:
+            continue
+        place = f"{name} line {number}"
+        try:
+            key, value = _pair(stripped, place, layout)
+        except BadInputError as error:
+            yield error
+            continue
+        yield Record(key, value, place, len(line))
+
+
+def _pair(line: bytes, place: str, layout: Layout) -> tuple[bytes, bytes]:
+    row = _parsed(line, place)
+    key = layout.decode(_text(_field(row, layout.key_name, place), place), place)
+    if layout.value_name is None:
+        return key, line
+    return key, _value(_field(row, layout.value_name, place), place, layout)
+
+
+def _parsed(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise BadInputError(place, f"not UTF-8 at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise BadInputError(place, f"bad JSON at column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise BadInputError(place, "JSON nested too deeply") from None
+    if not isinstance(row, dict):
+        raise BadInputError(place, f"not a JSON object but {type(row).__name__}")
+    return row
+
+
+def _field(row: dict[str, Any], wanted: str, place: str) -> Any:
+    if wanted not in row:
+        raise BadInputError(
+            place,
+            f"no field {wanted!r}; the fields are {', '.join(row) or 'none'} "
+            "(choose with --key and --value)",
+        )
+    return row[wanted]
+
+
+def _text(key: Any, place: str) -> str:
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        found = json.dumps(key)[:80]
+        raise BadInputError(place, f"a key must be a string or an integer, not {found}")
+    return str(key)
+
+
+def _value(value: Any, place: str, layout: Layout) -> bytes:
+    if isinstance(value, str):
+        return layout.decode(value, place)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Writer:
+    """Writes an object per pair."""
+
+    def __init__(self, target: BinaryIO, layout: Layout) -> None:
+        """Write to ``target``."""
+        self._target, self._layout = target, layout
+
+    def write(self, key: bytes, value: bytes) -> None:
+        """Append an object."""
+        encode, names = self._layout.encoding.encode, self._layout
+        row = {names.key_name: encode(key), names.value_name or "value": encode(value)}
+        self._target.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    def close(self) -> None:
+        """Nothing is buffered."""
