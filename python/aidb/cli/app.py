@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import click
+
 from aidb.errors import Error
 
 EXIT_ABSENT = 1

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from aidb.errors import InvalidError
 
 from aidb.cli.formats import FORMATS, Layout, guess_format, open_writer, tree
 from aidb.cli.opening import (
@@ -23,6 +22,7 @@ from aidb.cli.opening import (
 )
 from aidb.cli.output import meter, note
 from aidb.cli.text import ENCODINGS
+from aidb.errors import InvalidError
 
 STDOUT = Path("-")
 _STREAM_BUFFER_BYTES = 1 << 20

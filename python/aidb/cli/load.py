@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from aidb.errors import InvalidError
 
 from aidb.cli.app import EXIT_FAILED
 from aidb.cli.formats import FORMATS, BadInputError, Layout, Record, guess_format, open_reader, tree
@@ -25,6 +24,7 @@ from aidb.cli.opening import (
 )
 from aidb.cli.output import Meter, duration_text, meter, note, print_json, size_text
 from aidb.cli.text import ENCODINGS
+from aidb.errors import InvalidError
 
 BATCH_BYTES_MAX = 4 << 20
 STDIN = Path("-")
@@ -60,7 +60,10 @@ class Outcome:
     "--key", "key_field", metavar="NAME", help="Column or field of the key. Default: key."
 )
 @click.option(
-    "--value", "value_field", metavar="NAME", help="Column or field of the value. Default: value, or the whole row as JSON with --key.",
+    "--value",
+    "value_field",
+    metavar="NAME",
+    help="Column or field of the value. Default: value, or the whole row as JSON with --key.",
 )
 @click.option("--separator", default="\t", help="Between key and value of a line. Default: TAB.")
 @click.option("--delimiter", default=",", help="Between CSV columns.", show_default=True)
@@ -121,13 +124,14 @@ def load_command(
         records = _prefixed(
             _records(stack, name, source, layout), layout.decode(prefix, "--prefix")
         )
+        how: dict[str, Any] = {"batch_pairs": batch_pairs, "skip_bad": skip_bad, "shown": shown}
         if dry_run:
-            _load(records, None, batch_pairs, skip_bad, outcome, shown)
+            _load(records, None, outcome, **how)
         else:
             database = stack.enter_context(opened(directory, create=True))
             target = chosen(database, namespace, create=True)
             try:
-                _load(records, target, batch_pairs, skip_bad, outcome, shown)
+                _load(records, target, outcome, **how)
             finally:
                 database.sync()
     return _report(outcome, time.monotonic() - started, dry_run, as_json)
@@ -155,8 +159,9 @@ def _records(
     return open_reader(name, stream, str(source), layout)
 
 
-def _prefixed(records: Iterator[Record | BadInputError], prefix: bytes) -> Iterator[Record |
-BadInputError]:
+def _prefixed(
+    records: Iterator[Record | BadInputError], prefix: bytes
+) -> Iterator[Record | BadInputError]:
     if not prefix:
         return records
     return (
@@ -168,9 +173,10 @@ BadInputError]:
 def _load(
     records: Iterator[Record | BadInputError],
     target: Any,
+    outcome: Outcome,
+    *,
     batch_pairs: int,
     skip_bad: bool,
-    outcome: Outcome,
     shown: Meter,
 ) -> None:
     """Write ``records`` to ``target`` (``None``: nowhere) in batches of bounded size."""

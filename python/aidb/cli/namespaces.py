@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,7 +36,7 @@ def list_command(directory: Path, as_json: bool) -> None:
     "--ttl", type=click.FloatRange(min=0, min_open=True), help="Seconds its keys live unless told."
 )
 @click.option("--compression", type=click.Choice(["none", "lz4", "snappy", "zstd"]))
-def create_command(directory: Path, name: str, ttl: float | None, compression: str | None) -> None:
+def create_command(directory: Path, name: str, ttl: float | None, compression: Any) -> None:
     """Create the namespace NAME in DIR, creating the database if need be."""
     with opened(directory, create=True) as database:
         database.namespace(name, ttl=ttl, compression=compression)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from aidb.errors import InvalidError
 
 import aidb
 from aidb.cli.text import ENCODINGS
+from aidb.errors import InvalidError
 
 if TYPE_CHECKING:
     from aidb.database import Database

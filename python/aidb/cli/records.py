@@ -187,7 +187,12 @@ def scan_command(
     bounds = [None if text is None else codec.decode(text) for text in (start, end, prefix)]
     with opened(directory) as database:
         found = chosen(database, namespace).scan(
-            bounds[0], bounds[1], prefix=bounds[2], limit=limit, reverse=reverse, keys_only=keys_only or count
+            bounds[0],
+            bounds[1],
+            prefix=bounds[2],
+            limit=limit,
+            reverse=reverse,
+            keys_only=keys_only or count,
         )
         if count:
             click.echo(sum(1 for _ in found))

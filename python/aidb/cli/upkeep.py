@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from aidb.errors import InvalidError
 
 from aidb import maintenance
 from aidb.cli.app import EXIT_DAMAGED
 from aidb.cli.opening import directory_argument, json_option, opened
 from aidb.cli.output import meter, note, print_json, print_table, size_text
+from aidb.errors import InvalidError
 
 _POLL_S = 0.1
 

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from aidb.errors import InvalidError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from aidb.cli.formats import (
     tree,
 )
 from aidb.cli.text import ENCODINGS
+from aidb.errors import InvalidError
 
 PAIRS = st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=50)), max_size=10)
 

@@ -1,11 +1,11 @@
 """Keys and values survive the way to text and back."""
 
 import pytest
-from aidb.errors import InvalidError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aidb.cli.text import ENCODINGS, shown
+from aidb.errors import InvalidError
 
 
 @pytest.mark.parametrize("name", ["escape", "hex", "base64"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from aidb.errors import InvalidError
-
 from aidb.cli.formats.record import BadInputError, Layout, Record
 from aidb.cli.text import shown
+from aidb.errors import InvalidError
 
 
 def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadInputError]:

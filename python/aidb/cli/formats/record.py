@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aidb.errors import InvalidError
-
 from aidb.cli.text import ENCODINGS, Encoding
+from aidb.errors import InvalidError
 
 
 class Record(NamedTuple):

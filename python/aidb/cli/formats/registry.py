@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from aidb.errors import InvalidError
-
 from aidb.cli.formats import csv_rows, json_lines, lines
 from aidb.cli.formats.record import BadInputError, Layout, Record
+from aidb.errors import InvalidError
 
 
 class PairWriter(Protocol):

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from aidb.errors import InvalidError
-
 from aidb.cli.formats.record import BadInputError, Layout, Record
 from aidb.cli.text import shown
+from aidb.errors import InvalidError
 
 
 def read(root: Path, layout: Layout) -> Iterator[Record | BadInputError]:
