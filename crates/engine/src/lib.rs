@@ -6,12 +6,20 @@
 //! then tables. Start with [`db::Db`].
 
 pub mod batch;
+pub mod blob;
+pub mod block;
+pub mod cache;
 pub mod compaction;
+pub mod compress;
 pub mod db;
 pub mod entry;
+pub mod file_header;
 pub mod file_names;
+pub mod filter;
+pub mod index;
 pub mod iterator;
 pub mod options;
+pub mod table;
 pub mod varint;
 pub mod version;
 pub mod vfs;

@@ -71,6 +71,8 @@ pub trait ReadFile: Send + Sync {
     fn is_resident(&self, offset: u64, len: usize) -> bool;
     /// Fills `buf` if that needs no disk access.
     fn try_read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<Attempt<()>>;
+    /// Says that a range will be needed soon, so that the system may read it ahead.
+    fn will_need(&self, _offset: u64, _len: u64) {}
     /// Says that a range will not be needed again soon (page cache only).
     fn drop_cache(&self, offset: u64, len: u64);
 }

@@ -232,6 +232,10 @@ impl ReadFile for OsReadFile {
         }
     }
 
+    fn will_need(&self, offset: u64, len: u64) {
+        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(len), Advice::WillNeed);
+    }
+
     fn drop_cache(&self, offset: u64, len: u64) {
         if let Some(mapping) = &self.mapping {
             mapping.drop_pages(offset as usize, len as usize);

@@ -1,0 +1,192 @@
+//! Collects entries and lays them out as one block.
+
+use crate::entry::{Entry, Kind};
+
+use super::{ENTRIES_MAX, HEADER_BYTES, delta_width, head_of, tag_of};
+
+/// Bytes of columns that an entry costs besides key and value, roughly.
+const ENTRY_BYTES: usize = 12;
+
+/// Buffers above this size are given back after the block that needed them.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
+
+/// Collects entries in key order; [`BlockBuilder::finish`] lays them out.
+#[derive(Default)]
+pub struct BlockBuilder {
+    tags: Vec<u8>,
+    keys: Vec<u8>,
+    key_ends: Vec<u32>,
+    values: Vec<u8>,
+    value_ends: Vec<u32>,
+    seqs: Vec<u64>,
+    kinds: Vec<u8>,
+    expiries: Vec<u64>,
+    has_kinds: bool,
+    has_expiries: bool,
+    out: Vec<u8>,
+}
+
+impl BlockBuilder {
+    /// An empty block.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Entries so far.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// Whether `entry` would take the block over `target` bytes or over its entry limit. An empty
+    /// block takes everything.
+    #[inline]
+    pub fn is_full_for(&self, entry: &Entry<'_>, target: usize) -> bool {
+        if self.count() == 0 {
+            return false;
+        }
+        let more = entry.key.len() + entry.value.len() + ENTRY_BYTES;
+        self.bytes() + more > target || self.count() >= ENTRIES_MAX
+    }
+
+    /// Estimated size of the block.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        HEADER_BYTES + self.keys.len() + self.values.len() + self.count() * ENTRY_BYTES
+    }
+
+    /// Appends an entry whose key is after the last one and has hash `hash`.
+    #[inline]
+    pub fn add(&mut self, entry: &Entry<'_>, hash: u64) {
+        self.tags.push(tag_of(hash));
+        self.keys.extend_from_slice(entry.key);
+        self.key_ends.push(self.keys.len() as u32);
+        self.values.extend_from_slice(entry.value);
+        self.value_ends.push(self.values.len() as u32);
+        self.seqs.push(entry.seq);
+        self.kinds.push(entry.kind as u8);
+        self.expiries.push(entry.expire_at_ms);
+        self.has_kinds |= entry.kind != Kind::Put;
+        self.has_expiries |= entry.expire_at_ms != 0;
+    }
+
+    fn key(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.key_ends[index - 1] as usize };
+        &self.keys[start..self.key_ends[index] as usize]
+    }
+
+    /// Lays out the block and forgets the entries. There must be at least one.
+    pub fn finish(&mut self) -> &[u8] {
+        let count = self.count();
+        let prefix_len = shared_prefix(self.key(0), self.key(count - 1));
+        let suffixes_len = self.keys.len() - count * prefix_len;
+        let seq_min = self.seqs.iter().copied().min().unwrap_or(0);
+        let seq_max = self.seqs.iter().copied().max().unwrap_or(0);
+        let expiry_min = self.expiries.iter().copied().filter(|&at| at != 0).min().unwrap_or(0);
+        let expiry_max = self.expiries.iter().copied().max().unwrap_or(0);
+        let key_code = end_code(suffixes_len);
+        let value_code = end_code(self.values.len());
+        let seq_code = delta_code(seq_max - seq_min);
+        let expiry_code = if self.has_expiries {
+            delta_code((expiry_max - expiry_min).saturating_add(1))
+        } else {
+            0
+        };
+
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        out.extend_from_slice(&(count as u16).to_le_bytes());
+        out.push(key_code | value_code << 2 | seq_code << 4);
+        out.push(expiry_code | u8::from(self.has_kinds) << 3);
+        out.extend_from_slice(&(prefix_len as u16).to_le_bytes());
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&(suffixes_len as u32).to_le_bytes());
+        out.extend_from_slice(&seq_min.to_le_bytes());
+        if self.has_expiries {
+            out.extend_from_slice(&expiry_min.to_le_bytes());
+        }
+        self.push_columns(&mut out, prefix_len, key_code, value_code);
+        push_numbers(&mut out, self.seqs.iter().map(|seq| seq - seq_min), delta_width(seq_code));
+        if self.has_kinds {
+            out.extend_from_slice(&self.kinds);
+        }
+        let deltas = self.expiries.iter().map(|&at| if at == 0 { 0 } else { at - expiry_min + 1 });
+        push_numbers(&mut out, deltas, delta_width(expiry_code));
+        out.extend_from_slice(&self.keys[..prefix_len]);
+        for index in 0..count {
+            out.extend_from_slice(&self.key(index)[prefix_len..]);
+        }
+        out.extend_from_slice(&self.values);
+        self.out = out;
+        self.clear();
+        &self.out
+    }
+
+    fn push_columns(&self, out: &mut Vec<u8>, prefix_len: usize, key_code: u8, value_code: u8) {
+        let count = self.count();
+        out.extend_from_slice(&self.tags);
+        for index in 0..count {
+            let head = head_of(&self.key(index)[prefix_len..]);
+            out.extend_from_slice(&head.to_le_bytes());
+        }
+        let ends = self.key_ends.iter().enumerate();
+        let ends = ends.map(|(index, &end)| u64::from(end) - ((index + 1) * prefix_len) as u64);
+        push_numbers(out, ends, 1 << key_code);
+        push_numbers(out, self.value_ends.iter().map(|&end| u64::from(end)), 1 << value_code);
+    }
+
+    fn clear(&mut self) {
+        self.tags.clear();
+        self.keys.clear();
+        self.key_ends.clear();
+        self.values.clear();
+        self.value_ends.clear();
+        self.seqs.clear();
+        self.kinds.clear();
+        self.expiries.clear();
+        self.has_kinds = false;
+        self.has_expiries = false;
+        self.values.shrink_to(BUFFER_BYTES_KEPT);
+    }
+
+    /// Gives back the output buffer if an unusually large block made it grow.
+    pub fn shrink(&mut self) {
+        if self.out.capacity() > BUFFER_BYTES_KEPT {
+            self.out = Vec::new();
+        }
+    }
+}
+
+/// Length of the longest common prefix, at most what a block can say.
+pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
+    let len = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    len.min(usize::from(u16::MAX))
+}
+
+fn end_code(max: usize) -> u8 {
+    match max {
+        0..=0xFF => 0,
+        0x100..=0xFFFF => 1,
+        _ => 2,
+    }
+}
+
+fn delta_code(max: u64) -> u8 {
+    match max {
+        0 => 0,
+        1..=0xFF => 1,
+        0x100..=0xFFFF => 2,
+        0x1_0000..=0xFFFF_FFFF => 3,
+        _ => 4,
+    }
+}
+
+fn push_numbers(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: usize) {
+    match width {
+        0 => {}
+        1 => out.extend(numbers.map(|number| number as u8)),
+        2 => numbers.for_each(|number| out.extend_from_slice(&(number as u16).to_le_bytes())),
+        4 => numbers.for_each(|number| out.extend_from_slice(&(number as u32).to_le_bytes())),
+        _ => numbers.for_each(|number| out.extend_from_slice(&number.to_le_bytes())),
+    }
+}

@@ -1,0 +1,365 @@
+//! Data blocks: columns of entries in key order, one entry per key.
+//!
+//! A point lookup runs over the tags (one byte of each key's hash) and compares keys only where
+//! the tag matches; a seek searches the heads (the first four bytes of each suffix) and compares
+//! keys only among equal heads. No entry is decoded that is not asked for.
+//!
+//! All numbers are little endian. `n` is the number of entries.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 2 | `n`, at least 1 |
+//! | 1 | widths: bits 0–1 of key ends (`1 << code` bytes, code ≤ 2), bits 2–3 of value ends (the same), bits 4–7 of sequence deltas (code 0 = all equal, else `1 << (code - 1)` bytes, code ≤ 4) |
+//! | 1 | bits 0–2 expiry width (as sequence deltas; 0 = no entry expires), bit 3: there is a kind column (else every entry is a put), other bits zero |
+//! | 2 | length of the prefix that all keys share |
+//! | 2 | zero |
+//! | 4 | length of all suffixes together |
+//! | 8 | smallest sequence number |
+//! | 8 | smallest expiry; only with expiry width > 0 |
+//! | n | tags |
+//! | 4n | heads: the first four bytes of each suffix, padded with zeroes, as a big-endian number |
+//! | n × width | key ends, counted from the start of the suffixes |
+//! | n × width | value ends, counted from the start of the values |
+//! | n × width | sequence number minus the smallest |
+//! | n | kinds; only with the kind bit |
+//! | n × width | 0 = never expires, else expiry minus the smallest plus one |
+//! | | prefix, suffixes, values |
+//!
+//! In a table a block is followed by an 8-byte trailer, see [`crate::table::format`].
+
+mod builder;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use aidb_base::Seq;
+
+use crate::entry::Kind;
+
+pub use builder::BlockBuilder;
+pub(crate) use builder::shared_prefix;
+
+/// Bytes of the fixed part of a block.
+const HEADER_BYTES: usize = 20;
+
+/// Most entries in one block.
+pub const ENTRIES_MAX: usize = 4096;
+
+/// A block whose bytes contradict themselves; the caller knows the path and the offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged(pub &'static str);
+
+/// The first four bytes of a suffix as a number that sorts as they do.
+#[inline]
+fn head_of(suffix: &[u8]) -> u32 {
+    match suffix.first_chunk::<4>() {
+        Some(head) => u32::from_be_bytes(*head),
+        None => {
+            let mut head = [0; 4];
+            head[..suffix.len()].copy_from_slice(suffix);
+            u32::from_be_bytes(head)
+        }
+    }
+}
+
+/// The tag of a key with hash `hash`: bits that neither choose the filter line nor probe it.
+#[inline]
+pub fn tag_of(hash: u64) -> u8 {
+    (hash >> 32) as u8
+}
+
+#[inline]
+fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+/// Numbers of a fixed width, by place in the block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    at: usize,
+    width: usize,
+}
+
+impl Column {
+    #[inline]
+    fn get(self, bytes: &[u8], index: usize) -> u64 {
+        let at = self.at + index * self.width;
+        match self.width {
+            1 => u64::from(bytes[at]),
+            2 => u64::from(u16::from_le_bytes(chunk(bytes, at))),
+            4 => u64::from(u32::from_le_bytes(chunk(bytes, at))),
+            8 => u64::from_le_bytes(chunk(bytes, at)),
+            _ => 0,
+        }
+    }
+}
+
+/// Where the columns of a block are; apart from its bytes, so that a cursor can keep it.
+///
+/// Every place up to `suffixes_at` and `values_at` is inside the bytes it was parsed from, and the
+/// methods must be given those bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    count: usize,
+    tags_at: usize,
+    heads_at: usize,
+    key_ends: Column,
+    value_ends: Column,
+    seqs: Column,
+    seq_min: Seq,
+    /// 0 = every entry is a put.
+    kinds_at: usize,
+    expiries: Column,
+    expiry_min: u64,
+    prefix_at: usize,
+    suffixes_at: usize,
+    values_at: usize,
+}
+
+/// What a block says of one entry besides key and value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Batch that wrote it.
+    pub seq: Seq,
+    /// What the record says.
+    pub kind: Kind,
+    /// Expiry in milliseconds since the epoch; 0 = never.
+    pub expire_at_ms: u64,
+}
+
+impl Layout {
+    /// Reads the fixed part and finds the columns.
+    ///
+    /// # Errors
+    /// `Damaged` when the sizes contradict each other. Positions inside keys and values are
+    /// checked when they are used.
+    #[inline]
+    pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
+        let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
+            return Err(Damaged("block shorter than its header"));
+        };
+        let count = usize::from(u16::from_le_bytes([header[0], header[1]]));
+        let (widths, flags) = (header[2], header[3]);
+        let (key_code, value_code, seq_code) = (widths & 3, widths >> 2 & 3, widths >> 4);
+        let expiry_code = flags & 7;
+        if count == 0 || key_code > 2 || value_code > 2 || seq_code > 4 || expiry_code > 4 {
+            return Err(Damaged("impossible counts or widths in a block"));
+        }
+        let mut next = HEADER_BYTES + if expiry_code > 0 { 8 } else { 0 };
+        let mut column = |width: usize| {
+            let at = next;
+            next += count * width;
+            Column { at, width }
+        };
+        let tags_at = column(1).at;
+        let heads_at = column(4).at;
+        let key_ends = column(1 << key_code);
+        let value_ends = column(1 << value_code);
+        let seqs = column(delta_width(seq_code));
+        let kinds_at = if flags & 8 != 0 { column(1).at } else { 0 };
+        let expiries = column(delta_width(expiry_code));
+        let suffixes_at = next + usize::from(u16::from_le_bytes([header[4], header[5]]));
+        let values_at = suffixes_at + u32::from_le_bytes(chunk(header, 8)) as usize;
+        if values_at > bytes.len() {
+            return Err(Damaged("block columns longer than the block"));
+        }
+        Ok(Self {
+            count,
+            tags_at,
+            heads_at,
+            key_ends,
+            value_ends,
+            seqs,
+            seq_min: u64::from_le_bytes(chunk(header, 12)),
+            kinds_at,
+            expiries,
+            expiry_min: match expiry_code {
+                0 => 0,
+                _ => u64::from_le_bytes(chunk(bytes, HEADER_BYTES)),
+            },
+            prefix_at: next,
+            suffixes_at,
+            values_at,
+        })
+    }
+
+    /// Number of entries, at least 1.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The prefix of every key.
+    #[inline]
+    pub fn prefix<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.prefix_at..self.suffixes_at]
+    }
+
+    /// Range of the suffix of entry `index`, whose predecessor's ends at `start`.
+    #[inline]
+    pub(crate) fn suffix_from(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        index: usize,
+    ) -> Result<Range<usize>, Damaged> {
+        let range = start..self.suffixes_at + self.key_ends.get(bytes, index) as usize;
+        match start <= range.end && range.end <= self.values_at {
+            true => Ok(range),
+            false => Err(Damaged("key outside its block")),
+        }
+    }
+
+    /// Range of what comes after the prefix in the key of entry `index`.
+    #[inline]
+    pub(crate) fn suffix(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
+        let before = match index {
+            0 => 0,
+            _ => self.key_ends.get(bytes, index - 1) as usize,
+        };
+        self.suffix_from(bytes, self.suffixes_at + before, index)
+    }
+
+    /// Range of the value of entry `index`, whose predecessor's ends at `start`.
+    #[inline]
+    pub(crate) fn value_from(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        index: usize,
+    ) -> Result<Range<usize>, Damaged> {
+        let range = start..self.values_at + self.value_ends.get(bytes, index) as usize;
+        match start <= range.end && range.end <= bytes.len() {
+            true => Ok(range),
+            false => Err(Damaged("value outside its block")),
+        }
+    }
+
+    /// Range of the value of entry `index`.
+    #[inline]
+    pub(crate) fn value(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
+        let before = match index {
+            0 => 0,
+            _ => self.value_ends.get(bytes, index - 1) as usize,
+        };
+        self.value_from(bytes, self.values_at + before, index)
+    }
+
+    /// Sequence number, kind and expiry of entry `index`.
+    #[inline]
+    pub(crate) fn record(&self, bytes: &[u8], index: usize) -> Result<Record, Damaged> {
+        let kind = match self.kinds_at {
+            0 => Kind::Put,
+            at => Kind::from_u8(bytes[at + index]).map_err(|_| Damaged("unknown record kind"))?,
+        };
+        let expire_at_ms = match self.expiries.get(bytes, index) {
+            0 => 0,
+            delta => self.expiry_min.wrapping_add(delta - 1),
+        };
+        let seq = self.seq_min.wrapping_add(self.seqs.get(bytes, index));
+        Ok(Record { seq, kind, expire_at_ms })
+    }
+}
+
+/// Width of a delta column with a checked code.
+#[inline]
+fn delta_width(code: u8) -> usize {
+    if code == 0 { 0 } else { 1 << (code - 1) }
+}
+
+/// A parsed block: its bytes and where the columns are in them.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    bytes: &'a [u8],
+    layout: Layout,
+}
+
+impl<'a> Block<'a> {
+    /// Parses a raw block, see [`Layout::parse`].
+    ///
+    /// # Errors
+    /// `Damaged` when the sizes contradict each other.
+    #[inline]
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Damaged> {
+        Ok(Self { bytes, layout: Layout::parse(bytes)? })
+    }
+
+    /// A block whose layout was parsed from the same bytes.
+    #[inline]
+    pub(crate) fn with_layout(bytes: &'a [u8], layout: Layout) -> Self {
+        Self { bytes, layout }
+    }
+
+    /// Number of entries, at least 1.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.layout.count
+    }
+
+    /// The prefix of every key.
+    #[inline]
+    pub fn prefix(&self) -> &'a [u8] {
+        self.layout.prefix(self.bytes)
+    }
+
+    /// What comes after the prefix in the key of entry `index`.
+    #[inline]
+    pub fn suffix(&self, index: usize) -> Result<&'a [u8], Damaged> {
+        Ok(&self.bytes[self.layout.suffix(self.bytes, index)?])
+    }
+
+    /// Value of entry `index`.
+    #[inline]
+    pub fn value(&self, index: usize) -> Result<&'a [u8], Damaged> {
+        Ok(&self.bytes[self.layout.value(self.bytes, index)?])
+    }
+
+    /// Sequence number, kind and expiry of entry `index`.
+    #[inline]
+    pub fn record(&self, index: usize) -> Result<Record, Damaged> {
+        self.layout.record(self.bytes, index)
+    }
+
+    /// The whole key of entry `index`.
+    pub fn key(&self, index: usize) -> Result<Vec<u8>, Damaged> {
+        Ok([self.prefix(), self.suffix(index)?].concat())
+    }
+
+    /// Tags of all entries.
+    #[inline]
+    pub fn tags(&self) -> &'a [u8] {
+        &self.bytes[self.layout.tags_at..self.layout.heads_at]
+    }
+
+    /// Checks everything that reading checks lazily: ends ascending and exact, keys ascending,
+    /// heads right, kinds known. Tags are the table's business, which knows the hash seed.
+    ///
+    /// # Errors
+    /// `Damaged` with the first contradiction.
+    pub fn verify(&self) -> Result<(), Damaged> {
+        let mut previous: Option<&[u8]> = None;
+        for index in 0..self.count() {
+            let suffix = self.suffix(index)?;
+            if previous.is_some_and(|previous| previous >= suffix) {
+                return Err(Damaged("keys out of order"));
+            }
+            if self.head(index) != head_of(suffix) {
+                return Err(Damaged("key head does not match its key"));
+            }
+            self.value(index)?;
+            self.record(index)?;
+            previous = Some(suffix);
+        }
+        let last = self.count() - 1;
+        let keys_end = self.layout.suffix(self.bytes, last)?.end;
+        let values_end = self.layout.value(self.bytes, last)?.end;
+        match keys_end == self.layout.values_at && values_end == self.bytes.len() {
+            true => Ok(()),
+            false => Err(Damaged("block has bytes that belong to no entry")),
+        }
+    }
+}
