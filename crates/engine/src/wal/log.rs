@@ -205,13 +205,8 @@ impl Log {
 
     fn roll(&mut self, payload: usize) -> Result<()> {
         let needed = record_bytes(payload) + 1024;
-        let spare = self.spares.spare.lock().take();
-        let blank = match spare {
-            Some(blank) if blank.capacity() >= needed => blank,
-            Some(blank) => {
-                *self.spares.spare.lock() = Some(blank);
-                self.spares.create(self.bytes_next.max(needed))?
-            }
+        let blank = match self.take_spare(needed)? {
+            Some(blank) => blank,
             None => self.spares.create(self.bytes_next.max(needed))?,
         };
         if self.segment.is_some() {
@@ -223,6 +218,19 @@ impl Log {
         self.spares.bytes.store(self.bytes_next as u64, Ordering::Release);
         self.spares.wanted.store(self.spares.env.mapped, Ordering::Release);
         Ok(())
+    }
+
+    /// The spare, if it is large enough and its number follows those in use: recovery takes the order
+    /// of segments from their numbers. Another spare is of no use and removed.
+    fn take_spare(&self, needed: usize) -> Result<Option<Blank>> {
+        let Some(blank) = self.spares.spare.lock().take() else { return Ok(None) };
+        let active = self.segment.as_ref().map(Segment::number);
+        let newest = active.or(self.retired.back().map(|retired| retired.number)).unwrap_or(0);
+        if blank.capacity() >= needed && blank.number() > newest {
+            return Ok(Some(blank));
+        }
+        self.spares.env.vfs.remove(blank.path())?;
+        Ok(None)
     }
 
     fn start(&mut self, blank: Blank) -> Result<()> {
@@ -300,10 +308,14 @@ impl Log {
         let Some(segment) = &self.segment else { return Ok(()) };
         let path = segment.path().to_owned();
         let is_mapped = segment.is_mapped();
-        self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
         let plan = self.sync_plan();
         plan.run()?;
         self.note_synced(&plan);
+        // Says for ever that nothing before it may be missing.
+        if let Some(due) = self.marker_due.take() {
+            self.append_marker(due)?;
+        }
+        self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
         self.retire();
         match self.retired.back_mut() {
             Some(last) if is_mapped => {

@@ -129,8 +129,7 @@ fn find_segments(
                 )));
             }
             Err(HeaderFault::Damaged(what)) => {
-                let tail = assess_tail(bytes.get(), uid, HEADER_BYTES, 0);
-                if matches!(tail, Tail::Broken { .. }) && !scope.salvage {
+                if is_damage(bytes.get(), uid) && !scope.salvage {
                     return Err(corruption(&path, 0, what));
                 }
                 recovered.discarded.push(path);
@@ -158,6 +157,16 @@ fn first_needed(found: &[Found], scope: &Scope<'_>) -> usize {
         start -= 1;
     }
     start
+}
+
+/// Whether records without a valid header mean damage. They do not when the header's sector never
+/// reached the disk (it is zeroes then) and nothing says that the segment was synced.
+fn is_damage(bytes: &[u8], uid: u64) -> bool {
+    let never_written = bytes.iter().take(HEADER_BYTES).all(|&byte| byte == 0);
+    match assess_tail(bytes, uid, HEADER_BYTES, 0) {
+        Tail::Broken { durable_end, .. } => durable_end > 0 || !never_written,
+        Tail::Clean | Tail::Torn { .. } => false,
+    }
 }
 
 fn read(vfs: &dyn Vfs, path: &Path) -> Result<Bytes> {

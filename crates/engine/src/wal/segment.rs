@@ -95,10 +95,10 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Whether a record with `payload` bytes fits, leaving room for a seal.
+    /// Whether a record with `payload` bytes fits, leaving room for two sync markers and a seal.
     #[inline]
     pub fn fits(&self, payload: usize) -> bool {
-        self.capacity - self.end >= format::record_bytes(payload) + 2 * format::record_bytes(8)
+        self.capacity - self.end >= format::record_bytes(payload) + 3 * format::record_bytes(8)
     }
 
     /// Appends a record. It survives the death of the process once this returns.

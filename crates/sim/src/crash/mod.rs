@@ -9,6 +9,7 @@ pub mod check;
 pub mod fault;
 pub mod history;
 pub mod model;
+pub mod wal;
 
 use aidb_base::Rng;
 

@@ -2,6 +2,7 @@
 //! `AIDB_CRASH="seed steps moment loss"` replays one crash.
 
 use super::fault::Trial;
+use super::wal::LogHistory;
 use super::{Campaign, Crash, Failure, History};
 use crate::disk::Loss;
 
@@ -29,6 +30,22 @@ fn long_histories_survive_crashes_at_random_changes() {
     let campaign = Campaign { seed, histories: u64::MAX / 2, steps: 250, moments: 60, states_max };
     let states = survive(campaign);
     assert!(states >= states_max, "{states} states");
+}
+
+#[test]
+fn the_log_alone_survives_a_crash_at_every_change() {
+    for seed in 0..40 {
+        let history = LogHistory::perform(seed, 60).unwrap();
+        for moment in 0..history.moments() {
+            for (index, loss) in Loss::ALL.into_iter().enumerate() {
+                let crash_seed = moment * 8 + index as u64;
+                let survived = history.crash(moment, loss, crash_seed);
+                survived.unwrap_or_else(|what| {
+                    panic!("history {seed}, change {moment}, {loss:?}: {what}")
+                });
+            }
+        }
+    }
 }
 
 #[test]

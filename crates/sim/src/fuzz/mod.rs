@@ -9,17 +9,21 @@ pub mod mutate;
 
 use std::path::Path;
 
+use aidb_engine::file_names::FileKind;
 use aidb_engine::version::{VersionEdit, manifest};
+use aidb_engine::vfs::{MemVfs, Vfs};
+use aidb_engine::wal::recovery::{Scope, recover};
 use aidb_engine::{Operation, WriteBatch};
 
 /// A function that must survive any input.
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("batch", batch),
     ("edit", edit),
     ("manifest", manifest),
+    ("segment", segment),
     ("current_file", files::current),
     ("manifest_file", files::manifest),
     ("log_file", files::log),
@@ -50,6 +54,35 @@ pub fn edit(data: &[u8]) {
 /// A whole manifest.
 pub fn manifest(data: &[u8]) {
     let _ = manifest::replay(data, Path::new("MANIFEST-0000000001"), 1);
+}
+
+/// A log segment on its own: a 16-byte database uuid, then the file. Batches come in order.
+pub fn segment(data: &[u8]) {
+    let Some((uuid, bytes)) = data.split_first_chunk::<16>() else { return };
+    let (vfs, dir) = (MemVfs::new(), Path::new("/"));
+    let path = FileKind::Wal.path(dir, 1);
+    let stored = vfs
+        .create_dir_all(&FileKind::Wal.dir(dir))
+        .and_then(|()| vfs.create(&path))
+        .and_then(|mut file| file.append(bytes));
+    stored.unwrap_or_else(|e| panic!("{e}"));
+    for salvage in [false, true] {
+        let scope = Scope {
+            dir,
+            uuid,
+            floor: 0,
+            flushed_seq: 0,
+            kept_seq: None,
+            distrust: salvage,
+            salvage,
+        };
+        let mut last = 0;
+        let _ = recover(&vfs, scope, &mut |seq, payload| {
+            assert!(last == 0 || seq == last + 1, "batch {seq} follows batch {last}");
+            last = seq;
+            WriteBatch::decode(payload).map(drop)
+        });
+    }
 }
 
 #[cfg(test)]

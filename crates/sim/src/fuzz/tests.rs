@@ -1,9 +1,12 @@
 use std::path::Path;
+use std::sync::Arc;
 
-use aidb_base::Rng;
+use aidb_base::{Rng, hash};
+use aidb_engine::file_names::FileKind;
 use aidb_engine::version::manifest::ManifestWriter;
 use aidb_engine::version::{AddedTable, BlobMeta, KeyspaceMeta, State, TableMeta, VersionEdit};
 use aidb_engine::vfs::{MemVfs, Vfs};
+use aidb_engine::wal::log::{Log, LogEnv};
 use aidb_engine::{KeyspaceOptions, WriteBatch};
 
 use super::mutate::mutate;
@@ -87,10 +90,38 @@ fn a_damaged_manifest_is_refused() {
     survive("manifest", &[file.map().unwrap().to_vec()], 20_000);
 }
 
+fn segment_seed(mapped: bool) -> Vec<u8> {
+    let (vfs, dir) = (MemVfs::new(), Path::new("/"));
+    vfs.create_dir_all(&FileKind::Wal.dir(dir)).unwrap();
+    let env = LogEnv {
+        vfs: Arc::new(vfs.clone()),
+        dir: dir.to_owned(),
+        uuid: [5; 16],
+        mapped,
+        segment_bytes_max: 4096,
+        next_number: Box::new(|| 1),
+    };
+    let mut log = Log::new(env, Vec::new(), 0, 1);
+    let payload = batch_seed();
+    (1..=3).for_each(|seq| {
+        log.append_batch(seq, &payload, hash::digest(&payload)).unwrap();
+        let plan = log.sync_plan();
+        log.note_synced(&plan);
+    });
+    log.close().unwrap();
+    let file = vfs.open_read(&FileKind::Wal.path(dir, 1)).unwrap();
+    [&[5; 16], file.map().unwrap()].concat()
+}
+
+#[test]
+fn a_damaged_segment_is_refused_or_cut() {
+    survive("segment", &[segment_seed(true), segment_seed(false)], 20_000);
+}
+
 #[test]
 fn random_bytes_are_refused_by_every_decoder() {
     let mut rng = Rng::seeded(11);
-    for name in ["batch", "edit", "manifest"] {
+    for name in ["batch", "edit", "manifest", "segment"] {
         let run = target(name);
         for _ in 0..20_000 {
             let len = rng.below(64);
