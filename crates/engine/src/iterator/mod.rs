@@ -1,6 +1,18 @@
 //! Cursors: one trait for every sorted source, a merge over many of them, and the visible view.
 
+mod any;
+mod bounds;
+mod merge;
+mod vec;
+mod view;
+
 use aidb_base::Result;
+
+pub use any::AnyCursor;
+pub use bounds::{Bounds, prefix_upper_bound};
+pub use merge::MergeCursor;
+pub use vec::{OwnedEntry, VecCursor};
+pub use view::ViewCursor;
 
 use crate::entry::Entry;
 

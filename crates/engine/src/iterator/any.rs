@@ -1,0 +1,69 @@
+//! The kinds of sources a merge can have, behind an enum instead of a vtable.
+
+use aidb_base::Result;
+
+use super::{Cursor, VecCursor};
+use crate::entry::Entry;
+use crate::memtable::MemCursor;
+
+/// A cursor over a memtable, a table, a level or a vector.
+pub enum AnyCursor {
+    /// Over a memtable.
+    Mem(MemCursor),
+    /// Over entries in memory.
+    Vec(VecCursor),
+}
+
+macro_rules! each {
+    ($self:expr, $cursor:ident => $call:expr) => {
+        match $self {
+            AnyCursor::Mem($cursor) => $call,
+            AnyCursor::Vec($cursor) => $call,
+        }
+    };
+}
+
+impl Cursor for AnyCursor {
+    fn seek_to_first(&mut self) -> Result<()> {
+        each!(self, cursor => cursor.seek_to_first())
+    }
+
+    fn seek_to_last(&mut self) -> Result<()> {
+        each!(self, cursor => cursor.seek_to_last())
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<()> {
+        each!(self, cursor => cursor.seek(key))
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        each!(self, cursor => cursor.seek_before(key))
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<()> {
+        each!(self, cursor => cursor.next())
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Result<()> {
+        each!(self, cursor => cursor.prev())
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        each!(self, cursor => cursor.entry())
+    }
+}
+
+impl From<MemCursor> for AnyCursor {
+    fn from(cursor: MemCursor) -> Self {
+        Self::Mem(cursor)
+    }
+}
+
+impl From<VecCursor> for AnyCursor {
+    fn from(cursor: VecCursor) -> Self {
+        Self::Vec(cursor)
+    }
+}

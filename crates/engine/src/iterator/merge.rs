@@ -1,0 +1,240 @@
+//! Merge of sorted sources by a loser tree.
+//!
+//! ```text
+//!            winner: 2                 Inner node n holds the loser of the match between the winners
+//!               [1]=0                  of its subtrees; leaf i is node k + i. When the winner moves,
+//!          [2]=3     [3]=1             only the matches on its way to the root are played again.
+//!        s2    s3  s0    s1
+//! ```
+//!
+//! Run-ahead: the runner-up is the best of the losers the winner has beaten. While the winner's new
+//! entry still beats the runner-up, no match is played: a step costs one comparison, or none when
+//! there is a single source. The runner-up is looked for only when one source has won twice in a row.
+//!
+//! Order: key ascending, sequence number descending, source index ascending. Going forward, every
+//! source stands at its first entry at or after the merge's entry in this order; going backward, at
+//! its last entry at or before it. A switch of direction moves every other source by one step.
+
+use std::cmp::Ordering;
+
+use aidb_base::Result;
+
+use super::{AnyCursor, Cursor};
+use crate::entry::Entry;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+/// The best source but the winner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RunnerUp {
+    Unknown,
+    Source(usize),
+}
+
+/// A cursor over the union of its sources; all versions of a key are visited.
+pub struct MergeCursor<C = AnyCursor> {
+    sources: Vec<C>,
+    /// Node 0: the winner; node n: the loser there.
+    tree: Vec<usize>,
+    runner_up: RunnerUp,
+    direction: Direction,
+}
+
+impl<C: Cursor> MergeCursor<C> {
+    /// A merge of `sources`; on equal key and sequence number the earlier source comes first.
+    pub fn new(sources: Vec<C>) -> Self {
+        let tree = vec![0; sources.len()];
+        Self { sources, tree, runner_up: RunnerUp::Unknown, direction: Direction::Forward }
+    }
+
+    /// Number of sources.
+    pub fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether source `a` comes before source `b` in the current direction; one at no entry is last.
+    #[inline]
+    fn beats(&self, a: usize, b: usize) -> bool {
+        match (self.sources[a].entry(), self.sources[b].entry()) {
+            (Some(left), Some(right)) => {
+                let order = compare(&left, &right).then(a.cmp(&b));
+                match self.direction {
+                    Direction::Forward => order == Ordering::Less,
+                    Direction::Backward => order == Ordering::Greater,
+                }
+            }
+            (left, _) => left.is_some(),
+        }
+    }
+
+    /// Plays every match.
+    fn rebuild(&mut self) {
+        let count = self.sources.len();
+        self.runner_up = RunnerUp::Unknown;
+        if count < 2 {
+            return;
+        }
+        let mut winners = vec![0; count * 2];
+        for (source, winner) in winners[count..].iter_mut().enumerate() {
+            *winner = source;
+        }
+        for node in (1..count).rev() {
+            let (left, right) = (winners[node * 2], winners[node * 2 + 1]);
+            let left_wins = self.beats(left, right);
+            winners[node] = if left_wins { left } else { right };
+            self.tree[node] = if left_wins { right } else { left };
+        }
+        self.tree[0] = winners[1];
+    }
+
+    /// Plays the matches of the winner again after it moved.
+    #[inline]
+    fn settle(&mut self) {
+        let count = self.sources.len();
+        if count < 2 {
+            return;
+        }
+        let leader = self.tree[0];
+        if let RunnerUp::Source(runner_up) = self.runner_up {
+            if self.beats(leader, runner_up) {
+                return;
+            }
+            if count == 2 {
+                (self.tree[0], self.tree[1]) = (runner_up, leader);
+                self.runner_up = RunnerUp::Source(leader);
+                return;
+            }
+        }
+        self.replay(leader);
+    }
+
+    fn replay(&mut self, leader: usize) {
+        let mut winner = leader;
+        let mut node = (self.sources.len() + leader) / 2;
+        while node > 0 {
+            if self.beats(self.tree[node], winner) {
+                std::mem::swap(&mut self.tree[node], &mut winner);
+            }
+            node /= 2;
+        }
+        self.tree[0] = winner;
+        self.runner_up = if winner == leader { self.best_loser(winner) } else { RunnerUp::Unknown };
+    }
+
+    fn best_loser(&self, winner: usize) -> RunnerUp {
+        let mut node = (self.sources.len() + winner) / 2;
+        let mut best = self.tree[node];
+        while node > 1 {
+            node /= 2;
+            if self.beats(self.tree[node], best) {
+                best = self.tree[node];
+            }
+        }
+        RunnerUp::Source(best)
+    }
+
+    fn seek_all(
+        &mut self,
+        direction: Direction,
+        mut seek: impl FnMut(&mut C) -> Result<()>,
+    ) -> Result<()> {
+        self.direction = direction;
+        let result = self.sources.iter_mut().try_for_each(&mut seek);
+        self.finish(result)?;
+        self.rebuild();
+        Ok(())
+    }
+
+    /// After an error the merge is at no entry.
+    #[inline]
+    fn finish(&mut self, result: Result<()>) -> Result<()> {
+        if result.is_err() {
+            self.sources.iter_mut().for_each(|source| drop(source.seek_before(b"")));
+            self.rebuild();
+        }
+        result
+    }
+
+    /// Moves the winner by one step and every other source to the other side of its entry.
+    #[cold]
+    fn turn(&mut self) -> Result<()> {
+        let winner = self.tree[0];
+        let forward = self.direction == Direction::Backward;
+        self.direction = if forward { Direction::Forward } else { Direction::Backward };
+        let result = self.sources.iter_mut().enumerate().try_for_each(|(index, source)| {
+            match (forward, source.entry().is_some() || index == winner) {
+                (true, true) => source.next(),
+                (true, false) => source.seek_to_first(),
+                (false, true) => source.prev(),
+                (false, false) => source.seek_to_last(),
+            }
+        });
+        self.finish(result)?;
+        self.rebuild();
+        Ok(())
+    }
+}
+
+#[inline]
+fn compare(a: &Entry<'_>, b: &Entry<'_>) -> Ordering {
+    a.key.cmp(b.key).then(b.seq.cmp(&a.seq))
+}
+
+impl<C: Cursor> Cursor for MergeCursor<C> {
+    fn seek_to_first(&mut self) -> Result<()> {
+        self.seek_all(Direction::Forward, C::seek_to_first)
+    }
+
+    fn seek_to_last(&mut self) -> Result<()> {
+        self.seek_all(Direction::Backward, C::seek_to_last)
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_all(Direction::Forward, |source| source.seek(key))
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_all(Direction::Backward, |source| source.seek_before(key))
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<()> {
+        if self.entry().is_none() {
+            return Ok(());
+        }
+        if self.direction == Direction::Backward {
+            return self.turn();
+        }
+        let moved = self.sources[self.tree[0]].next();
+        self.finish(moved)?;
+        self.settle();
+        Ok(())
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Result<()> {
+        if self.entry().is_none() {
+            return Ok(());
+        }
+        if self.direction == Direction::Forward {
+            return self.turn();
+        }
+        let moved = self.sources[self.tree[0]].prev();
+        self.finish(moved)?;
+        self.settle();
+        Ok(())
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<Entry<'_>> {
+        let winner = *self.tree.first()?;
+        self.sources[winner].entry()
+    }
+}
+
+#[cfg(test)]
+mod tests;

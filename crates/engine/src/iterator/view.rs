@@ -1,0 +1,265 @@
+//! The visible view: of every key the newest version a reader may see, and nothing that is deleted,
+//! covered by a range tombstone or expired.
+
+use std::sync::Arc;
+
+use aidb_base::{Result, Seq};
+
+use super::{AnyCursor, Bounds, Cursor, MergeCursor};
+use crate::entry::{Entry, Kind};
+use crate::range_tombstone::RangeTombstones;
+
+const SAVED_VALUE_BYTES_KEPT: usize = 1 << 20;
+
+/// Where the cursor is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At no entry.
+    None,
+    /// At the merge's entry: the newest visible version of its key.
+    Merge,
+    /// At the saved entry; the merge stands before every version of its key. Used going backward,
+    /// where versions come oldest first and the newest is known only when the key is passed.
+    Saved,
+}
+
+/// A cursor over visible entries within bounds.
+///
+/// A `Blob` entry's value is the encoded reference; the caller resolves it.
+pub struct ViewCursor<C = AnyCursor> {
+    merge: MergeCursor<C>,
+    hidden: Hidden,
+    bounds: Bounds,
+    place: Place,
+    saved: Saved,
+}
+
+/// What hides entries.
+struct Hidden {
+    tombstones: Vec<Arc<RangeTombstones>>,
+    max_seq: Seq,
+    now_ms: u64,
+}
+
+/// A copied entry.
+struct Saved {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    seq: Seq,
+    kind: Kind,
+    expire_at_ms: u64,
+}
+
+impl Hidden {
+    #[inline]
+    fn hides(&self, entry: &Entry<'_>) -> bool {
+        entry.kind == Kind::Delete
+            || entry.is_expired(self.now_ms)
+            || (!self.tombstones.is_empty() && self.covers(entry))
+    }
+
+    fn covers(&self, entry: &Entry<'_>) -> bool {
+        self.tombstones.iter().any(|set| set.seq_covering(entry.key, self.max_seq) > entry.seq)
+    }
+}
+
+impl<C: Cursor> ViewCursor<C> {
+    /// A view of `merge` as a reader at `max_seq` and `now_ms` sees it. The cursor is at no entry.
+    pub fn new(
+        merge: MergeCursor<C>,
+        tombstones: Vec<Arc<RangeTombstones>>,
+        max_seq: Seq,
+        now_ms: u64,
+        bounds: Bounds,
+    ) -> Self {
+        let tombstones = tombstones.into_iter().filter(|set| !set.is_empty()).collect();
+        let saved = Saved {
+            key: Vec::new(),
+            value: Vec::new(),
+            seq: 0,
+            kind: Kind::Delete,
+            expire_at_ms: 0,
+        };
+        let hidden = Hidden { tombstones, max_seq, now_ms };
+        Self { merge, hidden, bounds, place: Place::None, saved }
+    }
+
+    /// Moves to the first visible entry.
+    pub fn seek_to_first(&mut self) -> Result<()> {
+        self.seek(b"")
+    }
+
+    /// Moves to the last visible entry.
+    pub fn seek_to_last(&mut self) -> Result<()> {
+        self.place = Place::None;
+        match &self.bounds.upper {
+            Some(upper) => self.merge.seek_before(upper)?,
+            None => self.merge.seek_to_last()?,
+        }
+        self.settle_backward()
+    }
+
+    /// Moves to the first visible entry at or after `key`.
+    pub fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.place = Place::None;
+        let from = self.bounds.lower.as_deref().map_or(key, |lower| lower.max(key));
+        if from.is_empty() {
+            self.merge.seek_to_first()?
+        } else {
+            self.merge.seek(from)?
+        }
+        self.settle_forward()
+    }
+
+    /// Moves to the last visible entry before `key`.
+    pub fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.place = Place::None;
+        let until = self.bounds.upper.as_deref().map_or(key, |upper| upper.min(key));
+        self.merge.seek_before(until)?;
+        self.settle_backward()
+    }
+
+    /// Moves to the following visible entry; past the last one the cursor is at no entry.
+    #[inline]
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<()> {
+        match self.place {
+            Place::None => return Ok(()),
+            Place::Merge => {
+                self.save_key();
+                self.place = Place::None;
+            }
+            Place::Saved => {
+                self.place = Place::None;
+                self.merge.seek(&self.saved.key)?;
+            }
+        }
+        skip_forward(&mut self.merge, &self.saved.key)?;
+        self.settle_forward()
+    }
+
+    /// Moves to the preceding visible entry; before the first one the cursor is at no entry.
+    #[inline]
+    pub fn prev(&mut self) -> Result<()> {
+        match self.place {
+            Place::None => return Ok(()),
+            Place::Merge => {
+                self.save_key();
+                self.place = Place::None;
+                while self.merge.entry().is_some_and(|entry| entry.key == self.saved.key) {
+                    self.merge.prev()?;
+                }
+            }
+            Place::Saved => self.place = Place::None,
+        }
+        self.settle_backward()
+    }
+
+    /// The entry at the cursor, valid until the next move.
+    #[inline]
+    pub fn entry(&self) -> Option<Entry<'_>> {
+        match self.place {
+            Place::None => None,
+            Place::Merge => self.merge.entry(),
+            Place::Saved => Some(self.saved.entry()),
+        }
+    }
+
+    /// Key of the entry at the cursor.
+    #[inline]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.entry().map(|entry| entry.key)
+    }
+
+    /// Value of the entry at the cursor; an encoded reference when its kind is `Blob`.
+    #[inline]
+    pub fn value(&self) -> Option<&[u8]> {
+        self.entry().map(|entry| entry.value)
+    }
+
+    fn save_key(&mut self) {
+        if let Some(entry) = self.merge.entry() {
+            self.saved.key.clear();
+            self.saved.key.extend_from_slice(entry.key);
+        }
+    }
+
+    /// Goes on from the merge's entry to the first visible one.
+    #[inline]
+    fn settle_forward(&mut self) -> Result<()> {
+        loop {
+            let Some(entry) = self.merge.entry() else { return Ok(()) };
+            if self.bounds.upper.as_deref().is_some_and(|upper| entry.key >= upper) {
+                return Ok(());
+            }
+            if entry.seq > self.hidden.max_seq {
+                self.merge.next()?;
+            } else if self.hidden.hides(&entry) {
+                self.save_key();
+                skip_forward(&mut self.merge, &self.saved.key)?;
+            } else {
+                self.place = Place::Merge;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on from the merge's entry to the first key, backward, with a visible version; saves it.
+    fn settle_backward(&mut self) -> Result<()> {
+        loop {
+            let Some(entry) = self.merge.entry() else { return Ok(()) };
+            if self.bounds.lower.as_deref().is_some_and(|lower| entry.key < lower) {
+                return Ok(());
+            }
+            self.saved.key.clear();
+            self.saved.key.extend_from_slice(entry.key);
+            let mut visible = false;
+            while let Some(entry) = self.merge.entry().filter(|e| e.key == self.saved.key) {
+                if entry.seq <= self.hidden.max_seq {
+                    visible = !self.hidden.hides(&entry);
+                    if visible {
+                        self.saved.copy_all_but_key(&entry);
+                    }
+                }
+                self.merge.prev()?;
+            }
+            if visible {
+                self.place = Place::Saved;
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Saved {
+    fn copy_all_but_key(&mut self, entry: &Entry<'_>) {
+        (self.seq, self.kind, self.expire_at_ms) = (entry.seq, entry.kind, entry.expire_at_ms);
+        if self.value.capacity() > SAVED_VALUE_BYTES_KEPT {
+            self.value = Vec::new();
+        }
+        self.value.clear();
+        self.value.extend_from_slice(entry.value);
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            key: &self.key,
+            seq: self.seq,
+            kind: self.kind,
+            expire_at_ms: self.expire_at_ms,
+            value: &self.value,
+        }
+    }
+}
+
+/// Moves past every version of `key`.
+#[inline]
+fn skip_forward<C: Cursor>(merge: &mut MergeCursor<C>, key: &[u8]) -> Result<()> {
+    while merge.entry().is_some_and(|entry| entry.key == key) {
+        merge.next()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
