@@ -9,7 +9,7 @@ use crate::batch::{Operation, Operations};
 use crate::wal::format::{HEADER_BYTES, HeaderFault, Record, RecordType, SegmentHeader};
 use crate::wal::reader::{Records, Tail, assess_tail};
 
-pub fn describe(bytes: &[u8], path: &Path, report: &mut Report) -> Result<()> {
+pub fn describe(bytes: &[u8], path: &Path, boot_id: u64, report: &mut Report) -> Result<()> {
     let uid = own_uid(bytes);
     let header = match SegmentHeader::decode(bytes, uid) {
         Ok(header) => header,
@@ -33,12 +33,13 @@ pub fn describe(bytes: &[u8], path: &Path, report: &mut Report) -> Result<()> {
     report.fact("first_seq", header.first_seq);
     report.fact("epoch", header.epoch);
     report.fact("boot_id", format!("{:016x}", header.boot_id));
-    describe_records(bytes, uid, header.first_seq.saturating_sub(1), report);
+    let end = describe_records(bytes, uid, header.first_seq.saturating_sub(1), report);
+    describe_tail(bytes, (uid, header.boot_id == boot_id), end, report);
     Ok(())
 }
 
 /// Identity of the segment according to its own header.
-fn own_uid(bytes: &[u8]) -> u64 {
+pub fn own_uid(bytes: &[u8]) -> u64 {
     let Some(head) = bytes.get(..HEADER_BYTES) else { return 0 };
     let mut number = [0; 8];
     number.copy_from_slice(&head[24..32]);
@@ -47,7 +48,7 @@ fn own_uid(bytes: &[u8]) -> u64 {
     hash::file_uid(&uuid, u64::from_le_bytes(number))
 }
 
-fn describe_records(bytes: &[u8], uid: u64, before: u64, report: &mut Report) {
+fn describe_records(bytes: &[u8], uid: u64, before: u64, report: &mut Report) -> (usize, u64) {
     let mut records = Records::new(bytes, uid);
     let (mut batches, mut operations, mut last_seq) = (0_u64, 0_u64, before);
     for record in records.by_ref() {
@@ -64,15 +65,30 @@ fn describe_records(bytes: &[u8], uid: u64, before: u64, report: &mut Report) {
     report.fact("batches", batches);
     report.fact("operations", operations);
     report.fact("last_seq", last_seq);
-    report.summary = format!("{batches} batches with {operations} operations, up to seq {last_seq}");
+    report.summary =
+        format!("{batches} batches with {operations} operations, up to seq {last_seq}");
+    (end, last_seq)
+}
+
+/// A gap in the records is damage unless the machine stopped since and nothing after the gap had
+/// been promised durable; see the format.
+fn describe_tail(
+    bytes: &[u8],
+    (uid, is_same_boot): (u64, bool),
+    (end, last_seq): (usize, u64),
+    report: &mut Report,
+) {
     match assess_tail(bytes, uid, end, last_seq) {
         Tail::Clean => {}
         Tail::Torn { bytes } => report.fact("torn_bytes", bytes),
         Tail::Broken { valid_at, durable_end } => {
             report.fact("durable_end", durable_end);
-            report.problem(format_args!(
-                "no valid record at offset {end}, but one at offset {valid_at}"
-            ));
+            report.fact("next_valid_record_at", valid_at);
+            if is_same_boot || durable_end > end as u64 {
+                report.problem(format_args!(
+                    "no valid record at offset {end}, but one at offset {valid_at}"
+                ));
+            }
         }
     }
 }

@@ -127,7 +127,7 @@ fn summarize(state: &State, edits: u64, report: &mut Report) {
                 ("number", blob.meta.number.into()),
                 ("bytes", blob.meta.bytes.into()),
                 ("live_bytes", blob.live_bytes.into()),
-                ("tables", Cell::Number(blob.tables as u64)),
+                ("tables", blob.tables.into()),
             ]
         });
     }

@@ -42,9 +42,7 @@ impl Subject {
         if name == "CURRENT" {
             return Some(Self::Current);
         }
-        FileKind::ALL
-            .into_iter()
-            .find_map(|kind| Some(Self::Numbered(kind, kind.parse(name)?)))
+        FileKind::ALL.into_iter().find_map(|kind| Some(Self::Numbered(kind, kind.parse(name)?)))
     }
 
     /// One word for it.
@@ -73,7 +71,7 @@ pub fn file(vfs: &dyn Vfs, path: &Path, rows_max: usize) -> Result<Report> {
             manifest::describe(&read(vfs, path)?, path, number, &mut report)?;
         }
         Subject::Numbered(FileKind::Wal, _) => {
-            log::describe(&read(vfs, path)?, path, &mut report)?;
+            log::describe(&read(vfs, path)?, path, vfs.boot_id(), &mut report)?;
         }
         Subject::Numbered(FileKind::Table, number) => {
             table::describe(vfs, path, number, &mut report)?;
@@ -99,6 +97,14 @@ fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = vec![0; file.len() as usize];
     file.read_exact_at(0, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Identity that a table or blob file claims in its header.
+fn own_uid(vfs: &dyn Vfs, path: &Path) -> Result<u64> {
+    const UID_AT: u64 = 20;
+    let mut uid = [0; 8];
+    vfs.open_read(path)?.read_exact_at(UID_AT, &mut uid)?;
+    Ok(u64::from_le_bytes(uid))
 }
 
 /// Whether `error` is a finding about the bytes, to be reported, rather than a reason to stop.

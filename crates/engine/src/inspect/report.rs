@@ -133,6 +133,11 @@ impl Report {
         }
     }
 
+    /// Whether another row would be kept.
+    pub fn has_room(&self) -> bool {
+        self.rows_left > 0
+    }
+
     /// Adds damage.
     pub fn problem(&mut self, what: impl std::fmt::Display) {
         self.problems.push(what.to_string());
