@@ -28,18 +28,10 @@ __all__ = [
     "Scan",
     "Snapshot",
     "Store",
-    "check_file",
-    "check_references",
-    "database_files",
-    "inspect_file",
     "__version__",
     "option_names",
 ]
 
-def check_file(directory: str | PathLike[str], path: str | PathLike[str], /) -> list[str]: ...
-def check_references(directory: str | PathLike[str], /) -> list[str]: ...
-def database_files(directory: str | PathLike[str], /) -> list[tuple[Path, str, int]]: ...
-def inspect_file(path: str | PathLike[str], rows_max: int, /) -> dict[str, Any]: ...
 def option_names() -> list[str]: ...
 
 @final
@@ -344,3 +336,36 @@ class Operation:
     def stop(self) -> bytes | None: ...
     @property
     def expires_at(self) -> float | None: ...
+
+def server_setting_names() -> list[str]: ...
+@final
+class Server:
+    def __new__(
+        cls,
+        directory: str | PathLike[str],
+        /,
+        *,
+        appendfsync: str = ...,
+        bulk_bytes_max: int = ...,
+        clients_max: int = ...,
+        compression: str = ...,
+        host: str = ...,
+        idle_timeout_s: int = ...,
+        memory_bytes: int = ...,
+        output_buffer_bytes_max: int = ...,
+        output_buffer_bytes_soft: int = ...,
+        output_buffer_soft_s: int = ...,
+        pool_threads_max: int = ...,
+        port: int = ...,
+        query_buffer_bytes_max: int = ...,
+        reactors: int = ...,
+        repair_log: bool = ...,
+        stop_grace_ms: int = ...,
+        tcp_keepalive_s: int = ...,
+    ) -> Self: ...
+    @property
+    def addresses(self) -> list[tuple[str, int]]: ...
+    @property
+    def recovery(self) -> tuple[int, int, int]: ...
+    def wait(self, seconds: float) -> str | None: ...
+    def stop(self) -> None: ...

@@ -38,7 +38,7 @@ def files(directory: str | os.PathLike[str]) -> list[DatabaseFile]:
     """
     root = Path(directory)
     return [
-        DatabaseFile(name=str(name), path=root / name, kind=kind, bytes=size)
+        DatabaseFile(name=name, path=root / name, kind=kind, bytes=size)
         for name, kind, size in _core.database_files(root)
     ]
 
@@ -54,7 +54,8 @@ def inspect(path: str | os.PathLike[str], rows_max: int = 50) -> dict[str, Any]:
     Raises:
         InvalidError: the file is none of a database, or was written by a newer aidb.
     """
-    return _core.inspect_file(path, rows_max)
+    report: dict[str, Any] = _core.inspect_file(Path(path), rows_max)
+    return report
 
 
 def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) -> list[str]:
@@ -63,7 +64,8 @@ def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) 
     Returns:
         What is wrong, in the order it was found; empty if nothing is.
     """
-    return _core.check_file(directory, path)
+    problems: list[str] = _core.check_file(Path(directory), Path(path))
+    return problems
 
 
 def check_references(directory: str | os.PathLike[str]) -> list[str]:
@@ -72,7 +74,8 @@ def check_references(directory: str | os.PathLike[str]) -> list[str]:
     Returns:
         What is wrong: files that are missing or differ in size or digest.
     """
-    return _core.check_references(directory)
+    problems: list[str] = _core.check_references(Path(directory))
+    return problems
 
 
 def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
@@ -84,4 +87,5 @@ def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UnavailableError: another process has the database open.
     """
-    return _core.repair(directory)
+    report: dict[str, Any] = _core.repair(Path(directory))
+    return report

@@ -20,11 +20,11 @@ mod database;
 mod error;
 mod fork;
 mod handle;
-mod inspect;
 mod many;
 mod namespace;
 mod options;
 mod scan;
+mod server;
 mod snapshot;
 mod stats;
 mod store;
@@ -47,11 +47,11 @@ mod _core {
     #[pymodule_export]
     use crate::database::Database;
     #[pymodule_export]
-    use crate::inspect::{check_file, check_references, database_files, inspect_file};
-    #[pymodule_export]
     use crate::options::option_names;
     #[pymodule_export]
     use crate::scan::{Chunks, Scan};
+    #[pymodule_export]
+    use crate::server::{Server, server_setting_names};
     #[pymodule_export]
     use crate::snapshot::Snapshot;
     #[pymodule_export]

@@ -112,7 +112,7 @@ fn parse_log_mode(value: &Bound<'_, PyAny>) -> PyResult<LogMode> {
 }
 
 /// A codec by name.
-fn parse_codec(value: &Bound<'_, PyAny>) -> PyResult<Codec> {
+pub fn parse_codec(value: &Bound<'_, PyAny>) -> PyResult<Codec> {
     match value.extract()? {
         "none" => Ok(Codec::None),
         "lz4" => Ok(Codec::Lz4),

@@ -1,0 +1,100 @@
+//! Every connected client as CLIENT LIST, INFO and KILL see it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+/// Names that a client gave itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientNames {
+    pub(crate) name: String,
+    pub(crate) library: String,
+    pub(crate) library_version: String,
+}
+
+/// What others may know of a client. Written by the thread that serves it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: u64,
+    pub(crate) address: SocketAddr,
+    pub(crate) local_address: SocketAddr,
+    pub(crate) reactor: usize,
+    pub(crate) connected_ms: u64,
+    pub(crate) last_active_ms: AtomicU64,
+    pub(crate) database: AtomicU8,
+    pub(crate) protocol: AtomicU8,
+    /// Place of the last command in the table + 1; 0 = none yet.
+    pub(crate) last_command: AtomicU16,
+    pub(crate) input_bytes: AtomicU64,
+    pub(crate) output_bytes: AtomicU64,
+    pub(crate) is_kept: AtomicBool,
+    pub(crate) touches: AtomicBool,
+    names: Mutex<Option<Box<ClientNames>>>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: u64,
+        address: SocketAddr,
+        local_address: SocketAddr,
+        reactor: usize,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            id,
+            address,
+            local_address,
+            reactor,
+            connected_ms: now_ms,
+            last_active_ms: AtomicU64::new(now_ms),
+            database: AtomicU8::new(0),
+            protocol: AtomicU8::new(2),
+            last_command: AtomicU16::new(0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            is_kept: AtomicBool::new(false),
+            touches: AtomicBool::new(true),
+            names: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn names(&self) -> ClientNames {
+        self.names.lock().as_deref().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn rename(&self, change: impl FnOnce(&mut ClientNames)) {
+        change(self.names.lock().get_or_insert_default());
+    }
+}
+
+/// The connected clients by id.
+#[derive(Default)]
+pub(crate) struct Clients {
+    next_id: AtomicU64,
+    connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+impl Clients {
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn add(&self, client: Arc<Client>) {
+        self.connected.lock().insert(client.id, client);
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.connected.lock().remove(&id);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connected.lock().len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.connected.lock().values().cloned().collect()
+    }
+}

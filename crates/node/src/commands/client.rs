@@ -1,0 +1,275 @@
+//! CLIENT: what is known of connections.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aidb_redis::number::parse_integer;
+use aidb_redis::stop::SYNTAX;
+use aidb_redis::table::COMMANDS;
+use aidb_redis::{Outcome, Stop};
+
+use crate::clients::Client;
+use crate::mailbox::Message;
+
+use super::{NodeCall, is_word, text};
+
+const HELP: &[&str] = &[
+    "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GETNAME",
+    "    Return the name of the current connection.",
+    "ID",
+    "    Return the ID of the current connection.",
+    "INFO",
+    "    Return information about the current client connection.",
+    "KILL <ip:port> | <option> <value> ...",
+    "    Kill connections. Options are ID, ADDR, LADDR, TYPE, USER, SKIPME.",
+    "LIST [TYPE normal] [ID <id> ...]",
+    "    Return information about client connections.",
+    "NO-EVICT (ON|OFF)",
+    "    Keep the connection when memory is short.",
+    "NO-TOUCH (ON|OFF)",
+    "    Let commands of the connection not count as use of keys.",
+    "SETINFO <lib-name|lib-ver> <value>",
+    "    Name the client library.",
+    "SETNAME <name>",
+    "    Name the connection.",
+    "HELP",
+    "    Print this help.",
+];
+
+/// `CLIENT subcommand …`
+pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
+    match call.args.get(1).to_ascii_lowercase().as_slice() {
+        b"id" => call.reply.integer(call.client.id as i64),
+        b"getname" => get_name(call),
+        b"setname" => set_name(call)?,
+        b"setinfo" => set_info(call)?,
+        b"info" => {
+            let line = describe(call.client, call.shared().store.now_ms());
+            call.reply.verbatim("txt", line.as_bytes());
+        }
+        b"list" => list(call)?,
+        b"kill" => kill(call)?,
+        b"no-evict" => {
+            let on = on_or_off(call)?;
+            call.client.is_kept.store(on, Ordering::Relaxed);
+            call.reply.ok();
+        }
+        b"no-touch" => {
+            let on = on_or_off(call)?;
+            call.client.touches.store(!on, Ordering::Relaxed);
+            call.reply.ok();
+        }
+        _ => call.help(HELP)?,
+    }
+    Ok(())
+}
+
+fn get_name(call: &mut NodeCall<'_>) {
+    match call.client.names().name.as_str() {
+        "" => call.reply.null(),
+        name => call.reply.bulk(name.as_bytes()),
+    }
+}
+
+/// A connection name: printable, without blanks.
+pub(super) fn check_name(name: &[u8]) -> Result<String, Stop> {
+    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        return Ok(text(name));
+    }
+    Err(Stop::fail("ERR Client names cannot contain spaces, newlines or special characters."))
+}
+
+fn set_name(call: &mut NodeCall<'_>) -> Outcome {
+    let name = check_name(call.args.get(2))?;
+    call.client.rename(|names| names.name = name);
+    call.reply.ok();
+    Ok(())
+}
+
+fn set_info(call: &mut NodeCall<'_>) -> Outcome {
+    let attribute = text(call.args.get(2)).to_ascii_lowercase();
+    let value = call.args.get(3);
+    if !value.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        return Err(Stop::fail(format!(
+            "ERR {attribute} cannot contain spaces, newlines or special characters."
+        )));
+    }
+    match attribute.as_str() {
+        "lib-name" => call.client.rename(|names| names.library = text(value)),
+        "lib-ver" => call.client.rename(|names| names.library_version = text(value)),
+        _ => {
+            return Err(Stop::fail(format!(
+                "ERR Unrecognized option '{}'",
+                text(call.args.get(2))
+            )));
+        }
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn on_or_off(call: &NodeCall<'_>) -> Result<bool, Stop> {
+    match () {
+        () if call.is_word(2, "on") => Ok(true),
+        () if call.is_word(2, "off") => Ok(false),
+        () => Err(SYNTAX),
+    }
+}
+
+/// One line of CLIENT LIST, ended by a newline.
+fn describe(client: &Client, now_ms: u64) -> String {
+    let names = client.names();
+    let seconds_since = |at: u64| now_ms.saturating_sub(at) / 1000;
+    let place = usize::from(client.last_command.load(Ordering::Relaxed));
+    let command = place.checked_sub(1).and_then(|index| COMMANDS.get(index));
+    let flags = if client.is_kept.load(Ordering::Relaxed) { "e" } else { "N" };
+    let flags = if client.touches.load(Ordering::Relaxed) { flags } else { "T" };
+    let mut line = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        line,
+        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
+         ssub=0 multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
+         omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        client.id,
+        client.address,
+        client.local_address,
+        names.name,
+        seconds_since(client.connected_ms),
+        seconds_since(client.last_active_ms.load(Ordering::Relaxed)),
+        client.database.load(Ordering::Relaxed),
+        client.input_bytes.load(Ordering::Relaxed),
+        client.output_bytes.load(Ordering::Relaxed),
+        client.input_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed),
+        command.map_or("NULL", |command| command.name),
+        client.protocol.load(Ordering::Relaxed),
+        names.library,
+        names.library_version,
+    );
+    line
+}
+
+const TYPES: [&str; 5] = ["normal", "master", "replica", "slave", "pubsub"];
+
+fn check_type(name: &[u8]) -> Result<bool, Stop> {
+    if !TYPES.iter().any(|known| is_word(name, known)) {
+        return Err(Stop::fail(format!("ERR Unknown client type '{}'", text(name))));
+    }
+    Ok(is_word(name, "normal"))
+}
+
+fn list(call: &mut NodeCall<'_>) -> Outcome {
+    let mut wanted: Option<Vec<u64>> = None;
+    let mut normal = true;
+    match call.args.len() {
+        2 => {}
+        4 if call.is_word(2, "type") => normal = check_type(call.args.get(3))?,
+        count if count >= 4 && call.is_word(2, "id") => {
+            wanted = Some(call.args.from(3).map(client_id).collect::<Result<_, _>>()?);
+        }
+        _ => return Err(SYNTAX),
+    }
+    let now_ms = call.shared().store.now_ms();
+    let mut lines = String::new();
+    for client in call.shared().clients.all() {
+        if normal && wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
+            lines.push_str(&describe(&client, now_ms));
+        }
+    }
+    call.reply.verbatim("txt", lines.as_bytes());
+    Ok(())
+}
+
+fn client_id(argument: &[u8]) -> Result<u64, Stop> {
+    parse_integer(argument)
+        .filter(|id| *id > 0)
+        .map(|id| id as u64)
+        .ok_or_else(|| Stop::fail("ERR Invalid client ID"))
+}
+
+/// Which clients CLIENT KILL means.
+struct Target {
+    id: Option<u64>,
+    address: Option<String>,
+    local_address: Option<String>,
+    normal: bool,
+    skips_caller: bool,
+}
+
+fn kill(call: &mut NodeCall<'_>) -> Outcome {
+    let mut target =
+        Target { id: None, address: None, local_address: None, normal: true, skips_caller: true };
+    let is_old_form = call.args.len() == 3;
+    if is_old_form {
+        target.address = Some(text(call.args.get(2)));
+        target.skips_caller = false;
+    } else {
+        parse_target(call, &mut target)?;
+    }
+    let mut killed = 0;
+    for client in call.shared().clients.all() {
+        if !target.means(&client) {
+            continue;
+        }
+        if client.id == call.client.id {
+            if target.skips_caller {
+                continue;
+            }
+            call.closes = true;
+        } else {
+            close(call, &client);
+        }
+        killed += 1;
+    }
+    match (is_old_form, killed) {
+        (true, 0) => return Err(Stop::fail("ERR No such client")),
+        (true, _) => call.reply.ok(),
+        (false, _) => call.reply.integer(killed),
+    }
+    Ok(())
+}
+
+fn close(call: &NodeCall<'_>, client: &Arc<Client>) {
+    call.shared().mailboxes[client.reactor].send(Message::Kill(client.id));
+}
+
+fn parse_target(call: &NodeCall<'_>, target: &mut Target) -> Outcome {
+    if call.args.len() % 2 != 0 {
+        return Err(SYNTAX);
+    }
+    for at in (2..call.args.len()).step_by(2) {
+        let value = call.args.get(at + 1);
+        match call.args.get(at).to_ascii_lowercase().as_slice() {
+            b"id" => {
+                let id = parse_integer(value).filter(|id| *id > 0);
+                let id = id.ok_or_else(|| Stop::fail("ERR client-id should be greater than 0"))?;
+                target.id = Some(id as u64);
+            }
+            b"type" => target.normal = check_type(value)?,
+            b"addr" => target.address = Some(text(value)),
+            b"laddr" => target.local_address = Some(text(value)),
+            b"user" if value == b"default" => {}
+            b"user" => {
+                return Err(Stop::fail(format!("ERR No such user '{}'", text(value))));
+            }
+            b"skipme" if is_word(value, "yes") => target.skips_caller = true,
+            b"skipme" if is_word(value, "no") => target.skips_caller = false,
+            _ => return Err(SYNTAX),
+        }
+    }
+    Ok(())
+}
+
+impl Target {
+    fn means(&self, client: &Client) -> bool {
+        let is = |wanted: &Option<String>, address: std::net::SocketAddr| {
+            wanted.as_ref().is_none_or(|wanted| *wanted == address.to_string())
+        };
+        self.normal
+            && self.id.is_none_or(|id| id == client.id)
+            && is(&self.address, client.address)
+            && is(&self.local_address, client.local_address)
+    }
+}

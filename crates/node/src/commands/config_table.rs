@@ -1,0 +1,146 @@
+//! The parameters that CONFIG knows.
+
+use aidb_redis::store::{AppendFsync, DATABASES};
+
+use crate::settings::{Setting, Settings};
+use crate::shared::Shared;
+
+/// Checks a new value and, unless `dry`, applies it.
+type Change = fn(&Shared, &str, bool) -> Result<(), String>;
+
+/// A parameter of CONFIG.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) show: fn(&Shared) -> String,
+    /// `None`: fixed while the node runs.
+    pub(super) change: Option<Change>,
+}
+
+/// The parameter of a name in any case.
+pub(super) fn find(name: &str) -> Option<&'static Parameter> {
+    parameters().iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+}
+
+macro_rules! fixed {
+    ($name:literal, $show:expr) => {
+        Parameter { name: $name, show: $show, change: None }
+    };
+}
+
+macro_rules! number {
+    ($name:literal, $field:ident, $range:expr) => {
+        Parameter {
+            name: $name,
+            show: |shared| shared.settings.$field.get().to_string(),
+            change: Some(|shared, value, dry| {
+                set_number(&shared.settings.$field, value, $range, dry)
+            }),
+        }
+    };
+}
+
+static PARAMETERS: &[Parameter] = &[
+    fixed!("appendonly", |_| "yes".to_owned()),
+    Parameter {
+        name: "appendfsync",
+        show: |shared| shared.store.appendfsync().name().to_owned(),
+        change: Some(set_appendfsync),
+    },
+    fixed!("bind", |shared| shared.options.host.clone()),
+    number!("client-query-buffer-limit", query_buffer_bytes_max, (1 << 20, 2 << 30)),
+    Parameter {
+        name: "client-output-buffer-limit",
+        show: |shared| output_limits(&shared.settings),
+        change: Some(set_output_limits),
+    },
+    fixed!("cluster-enabled", |_| "no".to_owned()),
+    fixed!("databases", |_| DATABASES.to_string()),
+    fixed!("dir", |shared| shared.store.db().path().display().to_string()),
+    fixed!("io-threads", |shared| shared.mailboxes.len().to_string()),
+    number!("maxclients", clients_max, (1, u32::MAX as u64)),
+    fixed!("maxmemory", |shared| shared.options.memory_bytes.to_string()),
+    fixed!("maxmemory-policy", |_| "noeviction".to_owned()),
+    fixed!("port", |shared| shared.addresses.first().map_or(0, |a| a.port()).to_string()),
+    number!("proto-max-bulk-len", bulk_bytes_max, (1 << 20, 512 << 20)),
+    fixed!("save", |_| String::new()),
+    number!("tcp-keepalive", tcp_keepalive_s, (0, i32::MAX as u64)),
+    number!("timeout", idle_timeout_s, (0, i32::MAX as u64)),
+];
+
+/// All parameters, sorted by name.
+pub(super) fn parameters() -> &'static [Parameter] {
+    PARAMETERS
+}
+
+fn set_number(setting: &Setting, text: &str, range: (u64, u64), dry: bool) -> Result<(), String> {
+    let value = parse_bytes(text).ok_or("argument couldn't be parsed into an integer")?;
+    let (min, max) = range;
+    if !(min..=max).contains(&value) {
+        return Err(format!("argument must be between {min} and {max} inclusive"));
+    }
+    if !dry {
+        setting.set(value);
+    }
+    Ok(())
+}
+
+/// A number with an optional unit: `k`, `kb`, `m`, `mb`, `g`, `gb`; those with `b` are powers of 1024.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let scale: u64 = match &text[digits..] {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(scale)
+}
+
+fn set_appendfsync(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
+    let level = AppendFsync::parse(text)
+        .ok_or("argument(s) must be one of the following: everysec, always, no")?;
+    if !dry {
+        shared.store.set_appendfsync(level);
+    }
+    Ok(())
+}
+
+fn output_limits(settings: &Settings) -> String {
+    let normal = format!(
+        "normal {} {} {}",
+        settings.output_buffer_bytes_max.get(),
+        settings.output_buffer_bytes_soft.get(),
+        settings.output_buffer_soft_s.get()
+    );
+    format!("{normal} slave 0 0 0 pubsub 0 0 0")
+}
+
+/// `class hard soft seconds`, several times; only the class `normal` exists here.
+fn set_output_limits(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() || words.len() % 4 != 0 {
+        return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
+    }
+    for group in words.chunks_exact(4) {
+        let known = ["normal", "slave", "replica", "pubsub"];
+        if !known.iter().any(|class| group[0].eq_ignore_ascii_case(class)) {
+            return Err("Invalid client class specified in buffer limit configuration.".to_owned());
+        }
+        let number = |index: usize| {
+            parse_bytes(group[index])
+                .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+        };
+        let (hard, soft, seconds) = (number(1)?, number(2)?, number(3)?);
+        if !dry && group[0].eq_ignore_ascii_case("normal") {
+            shared.settings.output_buffer_bytes_max.set(hard);
+            shared.settings.output_buffer_bytes_soft.set(soft);
+            shared.settings.output_buffer_soft_s.set(seconds);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! HELLO, QUIT, RESET.
+
+use aidb_redis::commands::server::protocol_version;
+use aidb_redis::resp::Protocol;
+use aidb_redis::{Outcome, Session, Stop};
+
+use super::client::check_name;
+use super::{NodeCall, text};
+
+/// Version of Redis whose behaviour clients may expect.
+pub(super) const REDIS_VERSION: &str = "7.0.15";
+
+/// `HELLO [version [AUTH user password] [SETNAME name]]`
+pub(super) fn hello(call: &mut NodeCall<'_>) -> Outcome {
+    let mut protocol = call.session.protocol;
+    if call.args.len() > 1 {
+        protocol = protocol_version(call.args.get(1)).ok_or_else(|| {
+            if aidb_redis::number::parse_integer(call.args.get(1)).is_none() {
+                Stop::fail("ERR Protocol version is not an integer or out of range")
+            } else {
+                Stop::fail("NOPROTO unsupported protocol version")
+            }
+        })?;
+    }
+    let mut name = None;
+    let mut at = 2;
+    while at < call.args.len() {
+        let more = call.args.len() - at - 1;
+        if call.is_word(at, "auth") && more >= 2 {
+            check_user(call.args.get(at + 1))?;
+            at += 2;
+        } else if call.is_word(at, "setname") && more >= 1 {
+            name = Some(check_name(call.args.get(at + 1))?);
+            at += 1;
+        } else {
+            let option = text(call.args.get(at));
+            return Err(Stop::fail(format!("ERR Syntax error in HELLO option '{option}'")));
+        }
+        at += 1;
+    }
+    if let Some(name) = name {
+        call.client.rename(|names| names.name = name);
+    }
+    call.session.protocol = protocol;
+    call.reply.set_protocol(protocol);
+    describe(call);
+    Ok(())
+}
+
+fn describe(call: &mut NodeCall<'_>) {
+    let version = if call.session.protocol == Protocol::Resp3 { 3 } else { 2 };
+    let id = call.client.id as i64;
+    let reply = &mut call.reply;
+    reply.map(7);
+    for (key, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        reply.bulk(key.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    for (key, value) in [("proto", version), ("id", id)] {
+        reply.bulk(key.as_bytes());
+        reply.integer(value);
+    }
+    for (key, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(key.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+}
+
+/// The only user is `default`, who needs no password.
+fn check_user(user: &[u8]) -> Outcome {
+    if user == b"default" {
+        return Ok(());
+    }
+    Err(Stop::fail("WRONGPASS invalid username-password pair or user is disabled."))
+}
+
+/// `QUIT`
+pub(super) fn quit(call: &mut NodeCall<'_>) -> Outcome {
+    call.reply.ok();
+    call.closes = true;
+    Ok(())
+}
+
+/// `RESET`
+pub(super) fn reset(call: &mut NodeCall<'_>) -> Outcome {
+    *call.session = Session::default();
+    call.client.rename(|names| names.name.clear());
+    call.client.is_kept.store(false, std::sync::atomic::Ordering::Relaxed);
+    call.client.touches.store(true, std::sync::atomic::Ordering::Relaxed);
+    call.reply.set_protocol(Protocol::Resp2);
+    call.reply.simple("RESET");
+    Ok(())
+}

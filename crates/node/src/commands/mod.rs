@@ -1,0 +1,90 @@
+//! Commands that need more than data: clients, settings, statistics, the command table itself.
+
+mod checkpoint;
+mod client;
+mod config;
+mod config_table;
+mod debug;
+mod hello;
+mod info;
+mod introspection;
+mod shutdown;
+
+use std::sync::Arc;
+
+use aidb_redis::resp::{Args, Reply};
+use aidb_redis::store::Mode;
+use aidb_redis::table::{Command, NodeCommand};
+use aidb_redis::{Outcome, Session, Stop};
+
+use crate::clients::Client;
+use crate::conversation::Worker;
+use crate::shared::Shared;
+
+/// One command executed by the node.
+pub(crate) struct NodeCall<'a> {
+    pub(crate) worker: &'a mut Worker,
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) session: &'a mut Session,
+    pub(crate) args: Args<'a>,
+    pub(crate) reply: Reply<'a>,
+    pub(crate) mode: Mode,
+    /// Whether the connection closes after the reply.
+    pub(crate) closes: bool,
+}
+
+/// Executes a command whose arity and subcommand were checked; says whether the connection closes.
+///
+/// # Errors
+/// As for commands of the data model.
+pub(crate) fn execute(
+    mut call: NodeCall<'_>,
+    name: NodeCommand,
+    command: &Command,
+) -> Result<bool, Stop> {
+    if command.aside && call.mode == Mode::Try {
+        return Err(Stop::WouldBlock);
+    }
+    let call = &mut call;
+    match name {
+        NodeCommand::Hello => hello::hello(call),
+        NodeCommand::Quit => hello::quit(call),
+        NodeCommand::Reset => hello::reset(call),
+        NodeCommand::Client => client::client(call),
+        NodeCommand::Command => introspection::command(call),
+        NodeCommand::Config => config::config(call),
+        NodeCommand::Info => info::info(call),
+        NodeCommand::Shutdown => shutdown::shutdown(call),
+        NodeCommand::Save => checkpoint::save(call),
+        NodeCommand::Bgsave => checkpoint::bgsave(call),
+        NodeCommand::Lastsave => checkpoint::lastsave(call),
+        NodeCommand::Debug => debug::debug(call),
+    }?;
+    Ok(call.closes)
+}
+
+impl<'a> NodeCall<'a> {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.worker.shared
+    }
+
+    fn is_word(&self, index: usize, word: &str) -> bool {
+        is_word(self.args.get(index), word)
+    }
+
+    /// Writes lines of help as status replies.
+    fn help(&mut self, lines: &[&str]) -> Outcome {
+        self.reply.array(lines.len());
+        lines.iter().for_each(|line| self.reply.simple(line));
+        Ok(())
+    }
+}
+
+fn is_word(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Bytes that should be text, for messages.
+fn text(argument: &[u8]) -> String {
+    String::from_utf8_lossy(argument).into_owned()
+}

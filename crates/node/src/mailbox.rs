@@ -1,0 +1,50 @@
+//! Messages to a reactor from other threads.
+
+use std::net::SocketAddr;
+
+use aidb_base::Result;
+use mio::Waker;
+use mio::net::TcpStream;
+use parking_lot::Mutex;
+
+use crate::conversation::Finished;
+
+/// What a reactor is told.
+pub(crate) enum Message {
+    /// Serve this connection.
+    Accepted(TcpStream, SocketAddr),
+    /// The pool is done with a conversation.
+    Finished(Box<Finished>),
+    /// Everything written before the request of this ticket is durable, or will never be.
+    Synced(u64, Result<()>),
+    /// Close the connection of this client.
+    Kill(u64),
+    /// Send what is ready and stop.
+    Stop,
+}
+
+/// Mailbox of one reactor.
+pub(crate) struct Mailbox {
+    messages: Mutex<Vec<Message>>,
+    waker: Waker,
+}
+
+impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { messages: Mutex::new(Vec::new()), waker }
+    }
+
+    pub(crate) fn send(&self, message: Message) {
+        let mut messages = self.messages.lock();
+        messages.push(message);
+        // The first message wakes; the reactor takes all.
+        if messages.len() == 1 {
+            // A waker fails only when its reactor is gone, and then nobody needs the message.
+            let _ = self.waker.wake();
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.messages.lock())
+    }
+}

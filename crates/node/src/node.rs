@@ -1,0 +1,189 @@
+//! Starting and stopping a node.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use aidb_base::{Error, Result, Rng};
+use aidb_engine::db::Db;
+use aidb_redis::Store;
+use mio::net::TcpListener;
+use mio::{Poll, Waker};
+use parking_lot::Mutex;
+use socket2::{Domain, Socket, Type};
+
+use crate::clients::Clients;
+use crate::mailbox::{Mailbox, Message};
+use crate::metrics::NodeMetrics;
+use crate::pool::Pool;
+use crate::reactor::{Parts, Reactor, WAKER};
+use crate::settings::{NodeOptions, Settings};
+use crate::shared::{Saves, Shared, StopSignal};
+
+/// Connections that the kernel keeps for us before they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// A running data plane.
+///
+/// **Concurrency**: all methods may be called from any thread. Dropping a node stops it.
+pub struct Node {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Node {
+    /// Listens and serves `db`. When it returns, clients can connect.
+    ///
+    /// # Errors
+    /// `Invalid` or `Unavailable` when the address cannot be had; those of the engine.
+    pub fn start(db: Db, options: NodeOptions) -> Result<Self> {
+        let store = Store::open(db, options.appendfsync)?;
+        let listeners = listen(&options)?;
+        let reactors = match options.reactors {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let mut polls = Vec::new();
+        let mut mailboxes = Vec::new();
+        for _ in 0..reactors {
+            let poll = Poll::new().map_err(|error| cannot("create an event queue", &error))?;
+            let waker = Waker::new(poll.registry(), WAKER);
+            mailboxes.push(Mailbox::new(waker.map_err(|error| cannot("create a waker", &error))?));
+            polls.push(poll);
+        }
+        let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let shared = Arc::new(share(store, options, mailboxes, addresses));
+        let node = Self { shared, threads: Mutex::new(Vec::new()) };
+        let mut listeners = Some(listeners);
+        for (index, poll) in polls.into_iter().enumerate() {
+            let listeners = listeners.take().unwrap_or_default();
+            node.start_reactor(Parts { index, poll, listeners })?;
+        }
+        Ok(node)
+    }
+
+    fn start_reactor(&self, parts: Parts) -> Result<()> {
+        let name = format!("aidb-reactor-{}", parts.index);
+        let reactor = Reactor::new(&self.shared, parts)?;
+        let thread = std::thread::Builder::new().name(name).spawn(move || reactor.run());
+        self.threads.lock().push(thread.map_err(|error| cannot("start a reactor", &error))?);
+        Ok(())
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.shared.addresses
+    }
+
+    /// Through which clients and failing threads ask for the end.
+    pub fn stop_signal(&self) -> Arc<StopSignal> {
+        Arc::clone(&self.shared.stop)
+    }
+
+    /// Accepts nothing more, sends the replies of what runs, closes all connections and ends the
+    /// threads. The engine stays open; everything written is durable when `Ok`.
+    ///
+    /// # Errors
+    /// Those of the final sync.
+    pub fn stop(&self) -> Result<()> {
+        self.shared.stop.request("stopped");
+        for mailbox in &self.shared.mailboxes {
+            mailbox.send(Message::Stop);
+        }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.is_empty() {
+            return Ok(());
+        }
+        for thread in threads {
+            // A thread that panicked has printed its message.
+            let _ = thread.join();
+        }
+        self.shared.pool.stop();
+        self.shared.store.db().sync()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The engine reports the same failure to whoever closes it.
+        let _ = self.stop();
+    }
+}
+
+fn share(
+    store: Store,
+    options: NodeOptions,
+    mailboxes: Vec<Mailbox>,
+    addresses: Vec<SocketAddr>,
+) -> Shared {
+    let started_ms = store.now_ms();
+    let mut random = Rng::from_entropy();
+    let run_id: String = random
+        .bytes16()
+        .iter()
+        .chain(&random.bytes16()[..4])
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let saves = Saves::default();
+    saves.last_ms.store(started_ms, std::sync::atomic::Ordering::Relaxed);
+    Shared {
+        store,
+        settings: Settings::new(&options),
+        clients: Clients::default(),
+        pool: Pool::new(options.pool_threads_max),
+        mailboxes,
+        addresses,
+        metrics: NodeMetrics::default(),
+        threads: Mutex::new(Vec::new()),
+        statistics_base: Mutex::default(),
+        run_id,
+        started_ms,
+        saves,
+        stop: Arc::new(StopSignal::default()),
+        options,
+    }
+}
+
+/// Listens on every address of the host; with port 0 all get the port of the first.
+fn listen(options: &NodeOptions) -> Result<Vec<TcpListener>> {
+    let NodeOptions { host, port, .. } = options;
+    let addresses = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
+        Error::invalid(format!("cannot resolve host {host}: {error}; check --host"))
+    })?;
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for mut address in addresses {
+        if let (0, Some(first)) = (*port, listeners.first()) {
+            address.set_port(first.local_addr().map_err(|error| cannot("listen", &error))?.port());
+        }
+        let listener = bind(address).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => Error::unavailable(format!(
+                "cannot listen on {address}: the port is in use; stop the other server or choose \
+                 another --port"
+            )),
+            _ => Error::invalid(format!(
+                "cannot listen on {address}: {error}; check --host and --port"
+            )),
+        })?;
+        listeners.push(listener);
+    }
+    if listeners.is_empty() {
+        return Err(Error::invalid(format!("host {host} has no address; check --host")));
+    }
+    Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn cannot(what: &str, error: &std::io::Error) -> Error {
+    Error::exhausted(format!("cannot {what}: {error}; raise the limits of the process"))
+}

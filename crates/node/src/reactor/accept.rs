@@ -1,0 +1,90 @@
+//! New connections: accepted by the first reactor, spread over all in turn.
+//!
+//! Handing out in turn keeps few connections balanced, which separate listeners on one port
+//! (`SO_REUSEPORT`) do not, and leaves a second server on the same port an error.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aidb_redis::Session;
+use aidb_redis::resp::Parser;
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::clients::Client;
+use crate::conversation::Conversation;
+use crate::mailbox::Message;
+use crate::metrics::count;
+
+use super::Reactor;
+use super::connection::Connection;
+
+impl Reactor {
+    /// Accepts everything that waits. An error (no file descriptors) is tried again at the next tick.
+    pub(super) fn accept(&mut self, listener: usize) {
+        while let Some(Ok((stream, address))) = self.listeners.get(listener).map(|l| l.accept()) {
+            let reactor = self.next_reactor % self.shared.mailboxes.len();
+            self.next_reactor += 1;
+            if reactor == self.index {
+                self.adopt(stream, address);
+            } else {
+                let mailbox = &self.shared.mailboxes[reactor];
+                mailbox.send(Message::Accepted(stream, address));
+            }
+        }
+    }
+
+    /// Begins to serve a connection, or refuses it.
+    pub(super) fn adopt(&mut self, mut stream: TcpStream, address: SocketAddr) {
+        let shared = &self.shared;
+        count(&shared.metrics.connections_received);
+        if self.is_stopping {
+            return;
+        }
+        if shared.clients.len() as u64 >= shared.settings.clients_max.get() {
+            count(&shared.metrics.connections_rejected);
+            // The socket is new, so that these bytes fit; the client may be gone already.
+            let _ = stream.write(b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        self.set_options(&stream);
+        let token = self.free.pop().unwrap_or(self.connections.len());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, Token(token), interest).is_err() {
+            self.free.push(token);
+            return;
+        }
+        let local = stream.local_addr().unwrap_or(address);
+        let id = self.shared.clients.next_id();
+        let client = Arc::new(Client::new(id, address, local, self.index, self.now_ms));
+        self.shared.clients.add(Arc::clone(&client));
+        let conversation = Conversation {
+            client,
+            session: Session::default(),
+            parser: Parser::new(),
+            input: Vec::new(),
+        };
+        let connection = Connection::new(stream, conversation);
+        if token == self.connections.len() {
+            self.connections.push(Some(connection));
+        } else {
+            self.connections[token] = Some(connection);
+        }
+        self.serve(token);
+    }
+
+    /// No Nagle, keep-alive probes. Failing to set an option is no reason to refuse.
+    fn set_options(&self, stream: &TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let seconds = self.shared.settings.tcp_keepalive_s.get();
+        if seconds > 0 {
+            let probes = TcpKeepalive::new()
+                .with_time(Duration::from_secs(seconds))
+                .with_interval(Duration::from_secs((seconds / 3).max(1)));
+            let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Settings of a node: those it starts with, and those that CONFIG SET changes while it runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aidb_redis::resp::RequestLimits;
+use aidb_redis::store::AppendFsync;
+
+/// Settings at start.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Address or host name to listen on.
+    pub host: String,
+    /// Port; 0 = any free one.
+    pub port: u16,
+    /// Reactor threads; 0 = one per core.
+    pub reactors: usize,
+    /// Most threads for commands that wait.
+    pub pool_threads_max: usize,
+    /// Durability of acknowledged writes.
+    pub appendfsync: AppendFsync,
+    /// Most connections.
+    pub clients_max: u64,
+    /// Idle seconds after which a connection is closed; 0 = never.
+    pub idle_timeout_s: u64,
+    /// Longest bulk string of a request.
+    pub bulk_bytes_max: u64,
+    /// Most bytes of one client's unfinished request.
+    pub query_buffer_bytes_max: u64,
+    /// Most bytes of replies waiting for one client; 0 = no limit.
+    pub output_buffer_bytes_max: u64,
+    /// Bytes of waiting replies that a client may owe only for a while; 0 = no limit.
+    pub output_buffer_bytes_soft: u64,
+    /// Seconds after which a client above the soft limit is closed.
+    pub output_buffer_soft_s: u64,
+    /// Seconds between TCP keep-alive probes; 0 = none.
+    pub tcp_keepalive_s: u64,
+    /// Milliseconds that a stop waits for replies to be sent.
+    pub stop_grace_ms: u64,
+    /// Memory budget of the engine in bytes; shown as `maxmemory`.
+    pub memory_bytes: u64,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 6379,
+            reactors: 0,
+            pool_threads_max: 32,
+            appendfsync: AppendFsync::EverySec,
+            clients_max: 10_000,
+            idle_timeout_s: 0,
+            bulk_bytes_max: 512 << 20,
+            query_buffer_bytes_max: 1 << 30,
+            output_buffer_bytes_max: 1 << 30,
+            output_buffer_bytes_soft: 64 << 20,
+            output_buffer_soft_s: 60,
+            tcp_keepalive_s: 300,
+            stop_grace_ms: 5000,
+            memory_bytes: 1 << 30,
+        }
+    }
+}
+
+/// A number that any thread reads and CONFIG SET writes.
+#[derive(Debug)]
+pub(crate) struct Setting(AtomicU64);
+
+impl Setting {
+    fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// Settings that may change while the node runs.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) clients_max: Setting,
+    pub(crate) idle_timeout_s: Setting,
+    pub(crate) bulk_bytes_max: Setting,
+    pub(crate) query_buffer_bytes_max: Setting,
+    pub(crate) output_buffer_bytes_max: Setting,
+    pub(crate) output_buffer_bytes_soft: Setting,
+    pub(crate) output_buffer_soft_s: Setting,
+    pub(crate) tcp_keepalive_s: Setting,
+}
+
+impl Settings {
+    pub(crate) fn new(options: &NodeOptions) -> Self {
+        Self {
+            clients_max: Setting::new(options.clients_max),
+            idle_timeout_s: Setting::new(options.idle_timeout_s),
+            bulk_bytes_max: Setting::new(options.bulk_bytes_max),
+            query_buffer_bytes_max: Setting::new(options.query_buffer_bytes_max),
+            output_buffer_bytes_max: Setting::new(options.output_buffer_bytes_max),
+            output_buffer_bytes_soft: Setting::new(options.output_buffer_bytes_soft),
+            output_buffer_soft_s: Setting::new(options.output_buffer_soft_s),
+            tcp_keepalive_s: Setting::new(options.tcp_keepalive_s),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn request_limits(&self) -> RequestLimits {
+        RequestLimits { bulk_bytes_max: self.bulk_bytes_max.get() as usize }
+    }
+}

@@ -1,0 +1,222 @@
+//! Handlers, one file per family, and the call they are given.
+//!
+//! A handler reads its arguments, takes the locks it needs, reads, makes at most one commit as its
+//! last step that can fail, and then replies. So it may stop anywhere before the commit without
+//! effect, and be run again in [`Mode::Wait`].
+
+pub mod expiry;
+pub mod keys;
+pub mod multi;
+pub mod numbers;
+pub mod object;
+pub mod scan;
+pub mod server;
+pub mod set_options;
+pub mod strings;
+
+use aidb_base::KeyspaceId;
+use aidb_engine::batch::WriteBatch;
+
+use crate::key::MetaKey;
+use crate::number::parse_integer;
+use crate::resp::{Args, Reply};
+use crate::session::Session;
+use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
+use crate::store::{Mode, SlotLock, Store};
+use crate::table::{Command, Layer};
+use crate::value::{Encoding, Value, header};
+
+/// A handler of the data model.
+pub type Handler = fn(&mut Call<'_>) -> Outcome;
+
+/// Memory that calls of one thread reuse, and what they counted.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// An encoded record.
+    record: Vec<u8>,
+    /// Operations to commit.
+    batch: WriteBatch,
+    /// Counters since the thread began.
+    pub counters: Counters,
+}
+
+/// What the calls of one thread did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Commits.
+    pub commits: u64,
+}
+
+/// One command being executed.
+pub struct Call<'a> {
+    /// The data.
+    pub store: &'a Store,
+    /// The client.
+    pub session: &'a mut Session,
+    /// Name and arguments.
+    pub args: Args<'a>,
+    /// Where the answer goes.
+    pub reply: Reply<'a>,
+    /// Memory to reuse.
+    pub scratch: &'a mut Scratch,
+    /// Whether the call may wait.
+    pub mode: Mode,
+}
+
+/// Executes a command whose arity was checked.
+///
+/// # Errors
+/// Whatever ended the handler; then the output holds nothing of it.
+#[inline]
+pub fn execute(call: &mut Call<'_>, command: &Command) -> Outcome {
+    let Layer::Data(handler) = command.layer else {
+        return Err(Stop::fail("ERR command is not of the data layer"));
+    };
+    if command.aside && call.mode == Mode::Try {
+        return Err(Stop::WouldBlock);
+    }
+    let mark = call.reply.mark();
+    let outcome = handler(call);
+    if outcome.is_err() {
+        call.reply.rewind(mark);
+    }
+    outcome
+}
+
+impl<'a> Call<'a> {
+    #[inline]
+    fn keyspace(&self) -> KeyspaceId {
+        self.store.keyspace(self.session.database)
+    }
+
+    #[inline]
+    fn key(&self, index: usize) -> Result<MetaKey, Stop> {
+        MetaKey::encode(self.args.get(index))
+    }
+
+    fn keys(&self, from: usize, step: usize) -> Result<Vec<MetaKey>, Stop> {
+        self.args.from(from).step_by(step).map(MetaKey::encode).collect()
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, Stop> {
+        parse_integer(self.args.get(index)).ok_or(NOT_AN_INTEGER)
+    }
+
+    #[inline]
+    fn lock(&self, key: &MetaKey) -> Result<SlotLock<'a>, Stop> {
+        self.store.lock(self.mode, key)
+    }
+
+    /// Reads a key for a command that counts lookups.
+    #[inline]
+    fn look_up<R>(
+        &mut self,
+        key: &MetaKey,
+        f: impl FnOnce(&mut Reply<'a>, Value<'_>, u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        let keyspace = self.keyspace();
+        let reply = &mut self.reply;
+        let found =
+            self.store.read(self.mode, keyspace, key, |value, expiry| f(reply, value, expiry))?;
+        match found {
+            Some(_) => self.scratch.counters.hits += 1,
+            None => self.scratch.counters.misses += 1,
+        }
+        Ok(found)
+    }
+
+    /// Reads a key for a command that will write it.
+    #[inline]
+    fn read<R>(
+        &self,
+        key: &MetaKey,
+        f: impl FnOnce(Value<'_>, u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        self.store.read(self.mode, self.keyspace(), key, f)
+    }
+
+    fn exists(&self, key: &MetaKey) -> Result<bool, Stop> {
+        Ok(self.read(key, |_, _| ())?.is_some())
+    }
+
+    /// A copy of a key's string, its encoding and expiry.
+    fn string(&self, key: &MetaKey) -> Result<Option<StoredString>, Stop> {
+        self.read(key, |value, expire_at_ms| StoredString {
+            bytes: value.bytes.to_vec(),
+            encoding: value.encoding,
+            expire_at_ms,
+        })
+    }
+
+    /// Stores a string. An expiry that has passed removes the key instead.
+    #[inline]
+    fn put_string(
+        &mut self,
+        key: &MetaKey,
+        encoding: Encoding,
+        bytes: &[u8],
+        expire_at_ms: u64,
+    ) -> Outcome {
+        if self.has_passed(expire_at_ms) {
+            return self.delete(key);
+        }
+        let record = &mut self.scratch.record;
+        record.clear();
+        record.push(header(encoding));
+        record.extend_from_slice(bytes);
+        let keyspace = self.store.keyspace(self.session.database);
+        let outcome = self.store.put(self.mode, keyspace, key, record, expire_at_ms);
+        self.scratch.counters.commits += u64::from(outcome.is_ok());
+        if record.capacity() > RECORD_KEPT_MAX {
+            *record = Vec::new();
+        }
+        outcome
+    }
+
+    fn delete(&mut self, key: &MetaKey) -> Outcome {
+        self.store.delete(self.mode, self.keyspace(), key)?;
+        self.scratch.counters.commits += 1;
+        Ok(())
+    }
+
+    /// Empties the batch, lets `fill` add to it and commits it.
+    fn commit(
+        &mut self,
+        fill: impl FnOnce(&mut WriteBatch, KeyspaceId) -> Result<(), Stop>,
+    ) -> Outcome {
+        let keyspace = self.keyspace();
+        let batch = &mut self.scratch.batch;
+        batch.clear();
+        fill(batch, keyspace)?;
+        let outcome = self.store.commit(self.mode, batch);
+        self.scratch.counters.commits += u64::from(outcome.is_ok());
+        if batch.bytes() > RECORD_KEPT_MAX {
+            *batch = WriteBatch::new();
+        }
+        outcome
+    }
+
+    #[inline]
+    fn has_passed(&self, expire_at_ms: u64) -> bool {
+        expire_at_ms != 0 && expire_at_ms <= self.store.now_ms()
+    }
+}
+
+/// Scratch memory above this size is given back.
+const RECORD_KEPT_MAX: usize = 1 << 20;
+
+/// A string read from the store.
+struct StoredString {
+    bytes: Vec<u8>,
+    encoding: Encoding,
+    expire_at_ms: u64,
+}
+
+/// Whether an argument is the given word in any case.
+fn is_word(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}

@@ -1,0 +1,120 @@
+//! Commands on several keys at once: MGET, MSET, MSETNX, DEL, UNLINK, EXISTS, TOUCH.
+
+use crate::key::MetaKey;
+use crate::stop::{Outcome, Stop};
+use crate::value::{Encoding, header};
+
+use super::Call;
+
+/// `MGET key [key …]`: one consistent view of all keys.
+pub fn mget(call: &mut Call<'_>) -> Outcome {
+    let keys = call.keys(1, 1)?;
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    call.reply.array(keys.len());
+    for key in &keys {
+        if call.look_up(key, |reply, value, _| reply.bulk(value.bytes))?.is_none() {
+            call.reply.null();
+        }
+    }
+    Ok(())
+}
+
+/// `MSET key value [key value …]`
+pub fn mset(call: &mut Call<'_>) -> Outcome {
+    let keys = pairs(call, "mset")?;
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    store_pairs(call, &keys)?;
+    call.reply.ok();
+    Ok(())
+}
+
+/// `MSETNX key value [key value …]`
+pub fn msetnx(call: &mut Call<'_>) -> Outcome {
+    let keys = pairs(call, "msetnx")?;
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    for key in &keys {
+        if call.exists(key)? {
+            call.reply.integer(0);
+            return Ok(());
+        }
+    }
+    store_pairs(call, &keys)?;
+    call.reply.integer(1);
+    Ok(())
+}
+
+fn pairs(call: &Call<'_>, name: &str) -> Result<Vec<MetaKey>, Stop> {
+    if call.args.len() % 2 == 0 {
+        return Err(Stop::fail(format!("ERR wrong number of arguments for '{name}' command")));
+    }
+    call.keys(1, 2)
+}
+
+fn store_pairs(call: &mut Call<'_>, keys: &[MetaKey]) -> Outcome {
+    let args = call.args;
+    let mut record = std::mem::take(&mut call.scratch.record);
+    let outcome = call.commit(|batch, keyspace| {
+        for (index, key) in keys.iter().enumerate() {
+            record.clear();
+            record.push(header(Encoding::Whole));
+            record.extend_from_slice(args.get(2 + 2 * index));
+            batch.put(keyspace, key.bytes(), &record, 0)?;
+        }
+        Ok(())
+    });
+    call.scratch.record = record;
+    outcome
+}
+
+/// `DEL key [key …]`, `UNLINK key [key …]`
+pub fn del(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() == 2 {
+        return del_one(call);
+    }
+    let mut keys = call.keys(1, 1)?;
+    keys.sort_unstable_by(|a, b| a.bytes().cmp(b.bytes()));
+    keys.dedup();
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    let mut present = Vec::with_capacity(keys.len());
+    for key in keys {
+        if call.exists(&key)? {
+            present.push(key);
+        }
+    }
+    if !present.is_empty() {
+        call.commit(|batch, keyspace| {
+            for key in &present {
+                batch.delete(keyspace, key.bytes())?;
+            }
+            Ok(())
+        })?;
+    }
+    call.reply.integer(present.len() as i64);
+    Ok(())
+}
+
+fn del_one(call: &mut Call<'_>) -> Outcome {
+    let key = call.key(1)?;
+    let _lock = call.lock(&key)?;
+    let present = call.exists(&key)?;
+    if present {
+        call.delete(&key)?;
+    }
+    call.reply.integer(i64::from(present));
+    Ok(())
+}
+
+/// `EXISTS key [key …]`, `TOUCH key [key …]`
+pub fn exists(call: &mut Call<'_>) -> Outcome {
+    let keys = call.keys(1, 1)?;
+    let _locks = match keys.len() {
+        1 => None,
+        _ => Some(call.store.lock_all_of(call.mode, &keys)?),
+    };
+    let mut present = 0;
+    for key in &keys {
+        present += i64::from(call.look_up(key, |_, _, _| ())?.is_some());
+    }
+    call.reply.integer(present);
+    Ok(())
+}

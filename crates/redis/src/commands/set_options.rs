@@ -1,0 +1,168 @@
+//! Options of SET and GETEX: condition, expiry, KEEPTTL, PERSIST, GET.
+
+use crate::number::parse_integer;
+use crate::resp::Args;
+use crate::stop::{NOT_AN_INTEGER, SYNTAX, Stop};
+
+use super::is_word;
+
+/// What happens to the expiry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiryOption {
+    /// Nothing was said.
+    #[default]
+    Unsaid,
+    /// KEEPTTL.
+    Keep,
+    /// PERSIST.
+    Persist,
+    /// A point in time, milliseconds since the epoch.
+    At(u64),
+}
+
+/// When SET may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetCondition {
+    /// Always.
+    #[default]
+    Always,
+    /// NX.
+    IfAbsent,
+    /// XX.
+    IfPresent,
+}
+
+/// Parsed options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetOptions {
+    /// NX or XX.
+    pub condition: SetCondition,
+    /// EX, PX, EXAT, PXAT, KEEPTTL or PERSIST.
+    pub expiry: ExpiryOption,
+    /// GET.
+    pub get: bool,
+}
+
+/// Which of the two commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// SET.
+    Set,
+    /// GETEX.
+    GetEx,
+}
+
+/// Unit and base of a time argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeUnit {
+    /// Milliseconds per unit.
+    pub scale: i64,
+    /// Counted from now instead of from the epoch.
+    pub relative: bool,
+}
+
+/// EX, EXPIRE.
+pub const SECONDS: TimeUnit = TimeUnit { scale: 1000, relative: true };
+/// PX, PEXPIRE.
+pub const MILLISECONDS: TimeUnit = TimeUnit { scale: 1, relative: true };
+/// EXAT, EXPIREAT.
+pub const UNIX_SECONDS: TimeUnit = TimeUnit { scale: 1000, relative: false };
+/// PXAT, PEXPIREAT.
+pub const UNIX_MILLISECONDS: TimeUnit = TimeUnit { scale: 1, relative: false };
+
+/// Parses the options from argument `from` on.
+///
+/// # Errors
+/// Those of Redis, in its order: syntax first, then the number, then its range.
+pub fn parse(
+    args: &Args<'_>,
+    from: usize,
+    family: Family,
+    now_ms: u64,
+) -> Result<SetOptions, Stop> {
+    let mut options = SetOptions::default();
+    let mut time: Option<(usize, TimeUnit)> = None;
+    let mut keeps = None;
+    let mut at = from;
+    while at < args.len() {
+        let word = args.get(at);
+        let has_more = at + 1 < args.len();
+        let unit = time_unit(word).filter(|unit| {
+            // A repeated unit is fine and the last one counts; two different ones are not.
+            has_more && keeps.is_none() && time.is_none_or(|(_, earlier)| earlier == *unit)
+        });
+        if let Some(unit) = unit {
+            time = Some((at + 1, unit));
+            at += 1;
+        } else if family == Family::GetEx && is_word(word, "persist") && time.is_none() {
+            keeps = Some(ExpiryOption::Persist);
+        } else if family == Family::Set && is_word(word, "keepttl") && time.is_none() {
+            keeps = Some(ExpiryOption::Keep);
+        } else if !(family == Family::Set && plain_option(word, &mut options)) {
+            return Err(SYNTAX);
+        }
+        at += 1;
+    }
+    options.expiry = match time {
+        Some((index, unit)) => {
+            ExpiryOption::At(expire_at(args.get(index), unit, family.name(), now_ms)?)
+        }
+        None => keeps.unwrap_or_default(),
+    };
+    Ok(options)
+}
+
+impl Family {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::GetEx => "getex",
+        }
+    }
+}
+
+fn plain_option(word: &[u8], options: &mut SetOptions) -> bool {
+    if is_word(word, "nx") && options.condition != SetCondition::IfPresent {
+        options.condition = SetCondition::IfAbsent;
+    } else if is_word(word, "xx") && options.condition != SetCondition::IfAbsent {
+        options.condition = SetCondition::IfPresent;
+    } else if is_word(word, "get") {
+        options.get = true;
+    } else {
+        return false;
+    }
+    true
+}
+
+fn time_unit(word: &[u8]) -> Option<TimeUnit> {
+    match word.len() {
+        2 if is_word(word, "ex") => Some(SECONDS),
+        2 if is_word(word, "px") => Some(MILLISECONDS),
+        4 if is_word(word, "exat") => Some(UNIX_SECONDS),
+        4 if is_word(word, "pxat") => Some(UNIX_MILLISECONDS),
+        _ => None,
+    }
+}
+
+/// Expiry of a value that must lie in the future's direction: positive and without overflow.
+///
+/// # Errors
+/// `value is not an integer`, `invalid expire time in '…' command`.
+pub fn expire_at(text: &[u8], unit: TimeUnit, command: &str, now_ms: u64) -> Result<u64, Stop> {
+    let amount = parse_integer(text).ok_or(NOT_AN_INTEGER)?;
+    if amount <= 0 {
+        return Err(invalid_expiry(command));
+    }
+    absolute(amount, unit, now_ms).ok_or_else(|| invalid_expiry(command)).map(|at| at as u64)
+}
+
+/// Milliseconds since the epoch of `amount`; `None` on overflow. May be negative.
+pub fn absolute(amount: i64, unit: TimeUnit, now_ms: u64) -> Option<i64> {
+    let scaled = amount.checked_mul(unit.scale)?;
+    if unit.relative { scaled.checked_add(now_ms as i64) } else { Some(scaled) }
+}
+
+/// `ERR invalid expire time in '…' command`.
+pub fn invalid_expiry(command: &str) -> Stop {
+    Stop::fail(format!("ERR invalid expire time in '{command}' command"))
+}

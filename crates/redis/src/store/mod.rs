@@ -1,0 +1,327 @@
+//! The sixteen logical databases over one engine: reads, writes, locks.
+//!
+//! A write holds the locks of all slots it touches from its first read to its commit, so every
+//! command is atomic; a read of one key needs no lock, a read of several takes theirs. Locks are
+//! always taken in ascending slot order.
+
+mod databases;
+mod locks;
+mod scan_hints;
+mod versions;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use aidb_base::{Attempt, Clock, Effect, Error, ErrorKind, KeyspaceId, Result};
+use aidb_engine::batch::WriteBatch;
+use aidb_engine::db::{Db, Scan, ScanRange, WriteOptions};
+use aidb_engine::options::{Durability, KeyspaceOptions};
+
+use crate::key::MetaKey;
+use crate::stop::{Outcome, Stop};
+use crate::value::Value;
+
+pub use databases::DATABASES;
+use databases::Databases;
+pub use locks::{AllSlots, SlotLock, SlotLocks};
+pub use scan_hints::ScanHints;
+pub use versions::VersionCounter;
+
+/// Keyspace of the data model's own records.
+const SYSTEM_KEYSPACE: &str = "redis:system";
+
+/// Whether a command may wait for locks, the disk and back-pressure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Never wait: answer [`Stop::WouldBlock`] instead. Used on reactors.
+    Try,
+    /// Wait as long as it takes. Used on threads that have nothing else to do.
+    Wait,
+}
+
+/// When an acknowledged write must be on the disk: the setting `appendfsync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AppendFsync {
+    /// When the kernel likes.
+    No = 0,
+    /// Within a second.
+    EverySec = 1,
+    /// Before it is acknowledged; the caller syncs once per turn.
+    Always = 2,
+}
+
+impl AppendFsync {
+    /// The setting's text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::EverySec => "everysec",
+            Self::Always => "always",
+        }
+    }
+
+    /// Parses the setting's text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::No, Self::EverySec, Self::Always]
+            .into_iter()
+            .find(|level| text.eq_ignore_ascii_case(level.name()))
+    }
+}
+
+/// The Redis data model of one database directory.
+///
+/// **Concurrency**: shared by all threads; see the module for its locks.
+pub struct Store {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    locks: SlotLocks,
+    databases: Databases,
+    versions: VersionCounter,
+    scan_hints: ScanHints,
+    appendfsync: AtomicU8,
+}
+
+impl Store {
+    /// The data model over `db`; creates its keyspaces when they are missing.
+    ///
+    /// # Errors
+    /// Those of the engine, and `Corruption` when the model's own records are damaged.
+    pub fn open(db: Db, appendfsync: AppendFsync) -> Result<Self> {
+        let system = match db.keyspace(SYSTEM_KEYSPACE) {
+            Some(id) => id,
+            None => db.create_keyspace(SYSTEM_KEYSPACE, &KeyspaceOptions::default())?,
+        };
+        let databases = Databases::open(&db, system)?;
+        let versions = VersionCounter::open(&db, system)?;
+        let clock = Arc::clone(&db.options().env.clock);
+        Ok(Self {
+            db,
+            clock,
+            locks: SlotLocks::new(),
+            databases,
+            versions,
+            scan_hints: ScanHints::new(),
+            appendfsync: AtomicU8::new(appendfsync as u8),
+        })
+    }
+
+    /// The engine below.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Keyspace of a logical database. Under a slot's lock the answer holds until its release.
+    #[inline]
+    pub fn keyspace(&self, database: usize) -> KeyspaceId {
+        self.databases.keyspace(database)
+    }
+
+    /// Versions for collections.
+    pub fn versions(&self) -> &VersionCounter {
+        &self.versions
+    }
+
+    /// Where recent scans stopped.
+    pub fn scan_hints(&self) -> &ScanHints {
+        &self.scan_hints
+    }
+
+    /// The current `appendfsync` setting.
+    pub fn appendfsync(&self) -> AppendFsync {
+        match self.appendfsync.load(Ordering::Relaxed) {
+            0 => AppendFsync::No,
+            1 => AppendFsync::EverySec,
+            _ => AppendFsync::Always,
+        }
+    }
+
+    /// Changes `appendfsync` for writes from now on.
+    pub fn set_appendfsync(&self, level: AppendFsync) {
+        self.appendfsync.store(level as u8, Ordering::Relaxed);
+    }
+
+    /// Reads a key: `f` sees its value, borrowed from the engine, and its expiry (0 = never).
+    ///
+    /// # Errors
+    /// [`Stop::WouldBlock`] in [`Mode::Try`], engine errors, values of another version.
+    #[inline]
+    pub fn read<R>(
+        &self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        f: impl FnOnce(Value<'_>, u64) -> R,
+    ) -> std::result::Result<Option<R>, Stop> {
+        let decoded = |record: &[u8], expire_at_ms: u64| -> std::result::Result<R, Stop> {
+            Ok(f(Value::decode(record)?, expire_at_ms))
+        };
+        let found = match mode {
+            Mode::Try => match self.db.try_get_with(keyspace, key.bytes(), decoded)? {
+                Attempt::Done(found) => found,
+                Attempt::WouldBlock => return Err(Stop::WouldBlock),
+            },
+            Mode::Wait => self.db.get_with(keyspace, key.bytes(), decoded)?,
+        };
+        found.transpose()
+    }
+
+    /// Stores an encoded record. The caller holds the slot's lock.
+    ///
+    /// # Errors
+    /// [`Stop::WouldBlock`] in [`Mode::Try`] without effect; engine errors.
+    #[inline]
+    pub fn put(
+        &self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        record: &[u8],
+        expire_at_ms: u64,
+    ) -> Outcome {
+        let options = self.write_options();
+        match mode {
+            Mode::Try => {
+                attempt(self.db.try_put(keyspace, key.bytes(), record, expire_at_ms, options))
+            }
+            Mode::Wait => finish(self.db.put(keyspace, key.bytes(), record, expire_at_ms, options)),
+        }
+    }
+
+    /// Removes a record. The caller holds the slot's lock.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn delete(&self, mode: Mode, keyspace: KeyspaceId, key: &MetaKey) -> Outcome {
+        let options = self.write_options();
+        match mode {
+            Mode::Try => attempt(self.db.try_delete(keyspace, key.bytes(), options)),
+            Mode::Wait => finish(self.db.delete(keyspace, key.bytes(), options)),
+        }
+    }
+
+    /// Commits a batch. The caller holds the locks of its slots. An empty batch is nothing.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn commit(&self, mode: Mode, batch: &WriteBatch) -> Outcome {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match mode {
+            Mode::Try => attempt(self.db.try_write(batch, self.write_options())),
+            Mode::Wait => finish(self.db.write(batch, self.write_options())),
+        }
+    }
+
+    /// Walks engine records of a keyspace in order.
+    ///
+    /// # Errors
+    /// Those of the engine. May wait for the disk: only in [`Mode::Wait`].
+    pub fn scan(
+        &self,
+        keyspace: KeyspaceId,
+        lower: Vec<u8>,
+        upper: Option<Vec<u8>>,
+    ) -> std::result::Result<Scan, Stop> {
+        let range = ScanRange { lower: Some(lower), upper, reverse: false };
+        Ok(self.db.scan(keyspace, range)?)
+    }
+
+    /// Keys of a logical database, exactly. May wait.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn len(&self, database: usize) -> std::result::Result<u64, Stop> {
+        Ok(self.db.len(self.keyspace(database))?)
+    }
+
+    /// Locks one slot.
+    ///
+    /// # Errors
+    /// [`Stop::WouldBlock`] in [`Mode::Try`] when somebody keeps it.
+    #[inline]
+    pub fn lock(&self, mode: Mode, key: &MetaKey) -> std::result::Result<SlotLock<'_>, Stop> {
+        self.locks.lock(mode, key.slot())
+    }
+
+    /// Locks the slots of all keys.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_all_of(
+        &self,
+        mode: Mode,
+        keys: &[MetaKey],
+    ) -> std::result::Result<AllSlots<'_>, Stop> {
+        self.locks.lock_many(mode, keys.iter().map(MetaKey::slot))
+    }
+
+    /// Removes every key of the given logical databases.
+    ///
+    /// # Errors
+    /// Those of the engine. Waits for every slot.
+    pub fn clear(&self, databases: impl Iterator<Item = usize>) -> Outcome {
+        let _locks = self.locks.lock_every_slot();
+        let mut batch = WriteBatch::new();
+        for database in databases {
+            batch.delete_range(self.keyspace(database), b"", None)?;
+        }
+        self.commit(Mode::Wait, &batch)
+    }
+
+    /// Exchanges two logical databases for all clients, durably as any write. Waits for every slot.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn swap(&self, first: usize, second: usize) -> Outcome {
+        let _locks = self.locks.lock_every_slot();
+        Ok(self.databases.swap(&self.db, first, second, self.write_options())?)
+    }
+
+    fn write_options(&self) -> WriteOptions {
+        let durability = match self.appendfsync() {
+            AppendFsync::No => Durability::None,
+            AppendFsync::EverySec | AppendFsync::Always => Durability::EverySec,
+        };
+        WriteOptions { durability: Some(durability) }
+    }
+}
+
+#[inline]
+fn attempt(result: Result<Attempt<u64>>) -> Outcome {
+    match result {
+        Ok(Attempt::Done(_)) => Ok(()),
+        Ok(Attempt::WouldBlock) => Err(Stop::WouldBlock),
+        Err(error) => Err(write_error(error)),
+    }
+}
+
+#[inline]
+fn finish(result: Result<u64>) -> Outcome {
+    result.map(|_| ()).map_err(write_error)
+}
+
+/// A refused write reads as Redis's own refusal while its disk fails.
+#[cold]
+fn write_error(error: Error) -> Stop {
+    if error.kind() != ErrorKind::Exhausted && error.kind() != ErrorKind::Unavailable {
+        return error.into();
+    }
+    let effect = match error.effect() {
+        Effect::None => "nothing was written",
+        Effect::Unknown => "the write may have happened",
+    };
+    Stop::fail(format!("MISCONF Errors writing to the log: {error}; {effect}, reads go on"))
+}

@@ -1,0 +1,151 @@
+//! The command table, generated from `commands/*.toml` by `tools/generate_commands.py`.
+
+mod generated;
+#[cfg(test)]
+mod tests;
+
+pub use generated::{COMMANDS, NodeCommand};
+
+use crate::commands::Handler;
+use crate::resp::Args;
+
+/// Who executes a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Layer {
+    /// The data model.
+    Data(Handler),
+    /// The node, which knows clients, settings and statistics.
+    Node(NodeCommand),
+}
+
+/// Keys among the arguments: `index`, then every `step` up to `last`.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// How the command uses the keys.
+    pub flags: &'static [&'static str],
+    /// What a reader should know.
+    pub notes: Option<&'static str>,
+    /// Argument of the first key.
+    pub index: usize,
+    /// Last key relative to the first; negative: from the end of the arguments (-1 = the last one).
+    pub last: i64,
+    /// Distance of neighbouring keys.
+    pub step: usize,
+    /// Divisor of the number of remaining arguments; 0 = none.
+    pub limit: i64,
+}
+
+/// A documented argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Name.
+    pub name: &'static str,
+    /// Type as COMMAND DOCS names it.
+    pub kind: &'static str,
+    /// Literal word in front of the value.
+    pub token: Option<&'static str>,
+    /// Version of Redis that added it.
+    pub since: Option<&'static str>,
+    /// `optional`, `multiple`, …
+    pub flags: &'static [&'static str],
+    /// Key specification it belongs to.
+    pub key_spec_index: Option<i64>,
+    /// Alternatives or parts.
+    pub arguments: &'static [Argument],
+}
+
+/// A command or subcommand.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Place in [`COMMANDS`]; subcommands have their container's.
+    pub index: usize,
+    /// Lower case name; of a subcommand `container|name`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Version of Redis that added it.
+    pub since: &'static str,
+    /// Family.
+    pub group: &'static str,
+    /// Cost.
+    pub complexity: Option<&'static str>,
+    /// Version of Redis that deprecated it.
+    pub deprecated_since: Option<&'static str>,
+    /// What to use instead.
+    pub replaced_by: Option<&'static str>,
+    /// Number of arguments with the name; negative: at least.
+    pub arity: i64,
+    /// Flags as COMMAND INFO names them.
+    pub flags: &'static [&'static str],
+    /// Access categories without `@`.
+    pub acl: &'static [&'static str],
+    /// Hints for clients and proxies.
+    pub tips: &'static [&'static str],
+    /// First key, last key, step.
+    pub legacy_keys: (i64, i64, i64),
+    /// Where the keys are.
+    pub keys: &'static [KeySpec],
+    /// Documented arguments.
+    pub arguments: &'static [Argument],
+    /// Subcommands.
+    pub subcommands: &'static [Command],
+    /// Who executes it.
+    pub layer: Layer,
+    /// Whether it may take long and so never runs on a reactor.
+    pub aside: bool,
+    /// Whether it changes data.
+    pub writes: bool,
+}
+
+impl Command {
+    /// Whether `arguments` words, the name among them, are enough and not too many.
+    #[inline]
+    pub fn accepts(&self, arguments: usize) -> bool {
+        let arguments = arguments as i64;
+        if self.arity >= 0 { arguments == self.arity } else { arguments >= -self.arity }
+    }
+
+    /// The subcommand of a name in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        self.subcommands.iter().find(|sub| sub.short_name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The name without its container.
+    pub fn short_name(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, name)| name)
+    }
+
+    /// Places of the keys in `args`; `None` when the arguments do not fit.
+    pub fn key_places(&self, args: &Args<'_>) -> Option<Vec<usize>> {
+        let mut places = Vec::new();
+        for spec in self.keys {
+            let last = match spec.last {
+                last if last >= 0 => spec.index + last as usize,
+                last => args.len().checked_add_signed(last as isize)?,
+            };
+            if last >= args.len() {
+                return None;
+            }
+            places.extend((spec.index..=last).step_by(spec.step.max(1)));
+        }
+        Some(places)
+    }
+}
+
+/// Longest name in the table.
+const NAME_BYTES_MAX: usize = 16;
+
+/// The command of a name in any case.
+///
+/// The name becomes one 128-bit number in lower case, found by comparisons of integers.
+#[inline]
+pub fn lookup(name: &[u8]) -> Option<&'static Command> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let mut bytes = [0u8; NAME_BYTES_MAX];
+    bytes[..name.len()].copy_from_slice(name);
+    bytes.make_ascii_lowercase();
+    let command = generated::find(u128::from_le_bytes(bytes)).map(|index| &COMMANDS[index])?;
+    (command.name.len() == name.len()).then_some(command)
+}

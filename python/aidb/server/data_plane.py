@@ -1,0 +1,77 @@
+"""The one owner of the native data plane. Its threads serve clients; none of them needs Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+
+from aidb._core import Server
+from aidb.config import Settings
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What opening the database had to replay from its log."""
+
+    batches: int
+    torn_bytes: int
+    duration_ms: int
+
+
+class DataPlane:
+    """A running data plane; a context manager that stops it gracefully.
+
+    **Concurrency**: :meth:`wait` may run in one thread while another one calls :meth:`stop`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the database and listen. When it returns, clients can connect.
+
+        Raises:
+            InvalidError: The address cannot be had, or the directory is of another program.
+            UnavailableError: Another process has the database or the port.
+            CorruptionError: Stored bytes are damaged.
+        """
+        storage, server = settings.storage, settings.server
+        self._native = Server(
+            storage.directory,
+            appendfsync=storage.appendfsync,
+            memory_bytes=storage.memory_bytes,
+            compression=storage.compression,
+            repair_log=storage.repair_log,
+            stop_grace_ms=server.stop_grace_s * 1000,
+            **server.model_dump(exclude={"stop_grace_s"}),
+        )
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Pairs of address and port it listens on."""
+        return self._native.addresses
+
+    @property
+    def recovery(self) -> Recovery:
+        """What opening replayed."""
+        return Recovery(*self._native.recovery)
+
+    def wait(self, seconds: float) -> str | None:
+        """Reason why the server should end, as soon as there is one, or None after ``seconds``."""
+        return self._native.wait(seconds)
+
+    def stop(self) -> None:
+        """Finish running commands, send replies, make everything durable, close the database.
+
+        Raises:
+            Error: The last writes may not be durable; the message says why.
+        """
+        self._native.stop()
+
+    def __enter__(self) -> DataPlane:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,81 @@
+"""A server process from start to end: the composition root of ``aidb serve``."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from aidb.config import Settings
+from aidb.server.data_plane import DataPlane
+
+POLL_S = 0.1
+"""How long a signal may wait for its turn."""
+
+DURABILITY = {
+    "always": "an acknowledged write survives power loss (synced before the reply)",
+    "everysec": "an acknowledged write survives kill -9; power loss may cost the last second",
+    "no": "an acknowledged write survives kill -9; power loss may cost what the kernel holds",
+}
+
+
+def run_server(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal or SHUTDOWN, then stop gracefully.
+
+    A second signal ends the process at once: that is as safe as kill -9, which loses nothing
+    that was acknowledged.
+
+    Args:
+        settings: Everything that can be set.
+        announce: Gets the lines for the operator.
+
+    Raises:
+        Error: The server could not start, or its last writes may not be durable.
+    """
+    with _stop_signals() as received:
+        with DataPlane(settings) as data_plane:
+            for line in banner(settings, data_plane):
+                announce(line)
+            reason = None
+            while reason is None:
+                reason = received[0] if received else data_plane.wait(POLL_S)
+            announce(f"stopping: {reason}")
+        announce("stopped; everything acknowledged is on disk")
+
+
+def banner(settings: Settings, data_plane: DataPlane) -> Iterator[str]:
+    """Where it listens, what it guarantees, how to connect."""
+    storage = settings.storage
+    places = ", ".join(f"{host}:{port}" for host, port in data_plane.addresses)
+    host, port = data_plane.addresses[0]
+    yield f"aidb serves {storage.directory.resolve()} on {places} (pid {os.getpid()})"
+    yield f"  durability  appendfsync {storage.appendfsync}: {DURABILITY[storage.appendfsync]}"
+    recovery = data_plane.recovery
+    if recovery.batches or recovery.torn_bytes:
+        torn = f", {recovery.torn_bytes} torn bytes cut" if recovery.torn_bytes else ""
+        yield f"  recovered   {recovery.batches} batches in {recovery.duration_ms} ms{torn}"
+    yield f"  connect     redis-cli -h {host} -p {port}"
+    yield f'              python -c "import redis; print(redis.Redis({host!r}, {port}).ping())"'
+    yield "  stop        Ctrl-C, SIGTERM or SHUTDOWN"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[str]]:
+    """Collect SIGTERM and SIGINT instead of dying of them; the second one kills."""
+    received: list[str] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        if received:
+            os._exit(128 + number)
+        received.append(signal.Signals(number).name)
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, note) for number in numbers]
+    try:
+        yield received
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
