@@ -26,12 +26,21 @@ __all__ = [
     "ManualClock",
     "Operation",
     "Scan",
+    "Server",
     "Snapshot",
     "Store",
+    "check_file",
+    "check_references",
+    "database_files",
+    "inspect_file",
     "__version__",
     "option_names",
 ]
 
+def check_file(directory: str | PathLike[str], path: str | PathLike[str], /) -> list[str]: ...
+def check_references(directory: str | PathLike[str], /) -> list[str]: ...
+def database_files(directory: str | PathLike[str], /) -> list[tuple[Path, str, int]]: ...
+def inspect_file(path: str | PathLike[str], rows_max: int, /) -> dict[str, Any]: ...
 def option_names() -> list[str]: ...
 
 @final

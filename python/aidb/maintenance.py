@@ -38,7 +38,7 @@ def files(directory: str | os.PathLike[str]) -> list[DatabaseFile]:
     """
     root = Path(directory)
     return [
-        DatabaseFile(name=name, path=root / name, kind=kind, bytes=size)
+        DatabaseFile(name=str(name), path=root / name, kind=kind, bytes=size)
         for name, kind, size in _core.database_files(root)
     ]
 
@@ -54,8 +54,7 @@ def inspect(path: str | os.PathLike[str], rows_max: int = 50) -> dict[str, Any]:
     Raises:
         InvalidError: the file is none of a database, or was written by a newer aidb.
     """
-    report: dict[str, Any] = _core.inspect_file(Path(path), rows_max)
-    return report
+    return _core.inspect_file(path, rows_max)
 
 
 def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) -> list[str]:
@@ -64,8 +63,7 @@ def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) 
     Returns:
         What is wrong, in the order it was found; empty if nothing is.
     """
-    problems: list[str] = _core.check_file(Path(directory), Path(path))
-    return problems
+    return _core.check_file(directory, path)
 
 
 def check_references(directory: str | os.PathLike[str]) -> list[str]:
@@ -74,8 +72,7 @@ def check_references(directory: str | os.PathLike[str]) -> list[str]:
     Returns:
         What is wrong: files that are missing or differ in size or digest.
     """
-    problems: list[str] = _core.check_references(Path(directory))
-    return problems
+    return _core.check_references(directory)
 
 
 def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
@@ -87,5 +84,4 @@ def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UnavailableError: another process has the database open.
     """
-    report: dict[str, Any] = _core.repair(Path(directory))
-    return report
+    return _core.repair(directory)

@@ -17,6 +17,7 @@ pub mod file_header;
 pub mod file_names;
 pub mod filter;
 pub mod index;
+pub mod inspect;
 pub mod iterator;
 pub mod memtable;
 pub mod options;

@@ -20,6 +20,7 @@ mod database;
 mod error;
 mod fork;
 mod handle;
+mod inspect;
 mod many;
 mod namespace;
 mod options;
@@ -46,6 +47,8 @@ mod _core {
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::database::Database;
+    #[pymodule_export]
+    use crate::inspect::{check_file, check_references, database_files, inspect_file};
     #[pymodule_export]
     use crate::options::option_names;
     #[pymodule_export]

@@ -218,7 +218,10 @@ impl BlobFile {
     }
 
     /// The reference to the record at `offset`, as the record itself tells it.
-    fn blob_at(&self, offset: u64) -> Result<BlobRef> {
+    ///
+    /// # Errors
+    /// `Corruption` when there is no record header, those of the file.
+    pub fn blob_at(&self, offset: u64) -> Result<BlobRef> {
         let mut header = [0; RECORD_HEADER_BYTES];
         self.file.read_exact_at(offset, &mut header)?;
         let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| header[at + i]));

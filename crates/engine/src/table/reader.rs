@@ -16,7 +16,7 @@ use crate::file_header::{FILE_HEADER_BYTES, FileHeader};
 use crate::filter::Filter;
 use crate::index::{BlockPlace, Index, IndexTop, TRAILER_BYTES};
 use crate::options::Codec;
-use crate::vfs::Vfs;
+use crate::vfs::{ReadFile, Vfs};
 
 use super::format::{self, FOOTER_BYTES, Footer, PayloadKind};
 use super::properties::TableProperties;
@@ -97,7 +97,20 @@ impl Table {
     /// `Corruption` when the file is damaged or another one, `Invalid` when a newer program wrote
     /// it, those of the file system.
     pub fn open(vfs: &dyn Vfs, path: &Path, uid: u64, cache: Arc<BlockCache>) -> Result<Arc<Self>> {
-        let source = Source { file: vfs.open_read(path)?, path: path.to_owned(), uid };
+        Self::open_file(vfs.open_read(path)?, path, uid, cache)
+    }
+
+    /// As [`Table::open`], of a file already open.
+    ///
+    /// # Errors
+    /// Those of [`Table::open`].
+    pub fn open_file(
+        file: Arc<dyn ReadFile>,
+        path: &Path,
+        uid: u64,
+        cache: Arc<BlockCache>,
+    ) -> Result<Arc<Self>> {
+        let source = Source { file, path: path.to_owned(), uid };
         let footer = read_ends(&source)?;
         let properties = Section::new(footer.properties, PayloadKind::Properties);
         let mut properties = TableProperties::decode(properties.load(&source)?)

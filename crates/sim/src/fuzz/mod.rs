@@ -6,6 +6,7 @@
 
 pub mod files;
 pub mod mutate;
+pub mod tables;
 
 use std::path::Path;
 
@@ -19,11 +20,15 @@ use aidb_engine::{Operation, WriteBatch};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("batch", batch),
     ("edit", edit),
     ("manifest", manifest),
     ("segment", segment),
+    ("block", tables::block),
+    ("properties", tables::properties),
+    ("table", tables::table),
+    ("blob", tables::blob),
     ("current_file", files::current),
     ("manifest_file", files::manifest),
     ("log_file", files::log),
@@ -58,7 +63,12 @@ pub fn manifest(data: &[u8]) {
 
 /// A log segment on its own: a 16-byte database uuid, then the file. Batches come in order.
 pub fn segment(data: &[u8]) {
-    let Some((uuid, bytes)) = data.split_first_chunk::<16>() else { return };
+    let _ = replayed(data);
+}
+
+/// Batches of a segment as for [`segment`]; `None` when recovery refuses it.
+fn replayed(data: &[u8]) -> Option<u64> {
+    let (uuid, bytes) = data.split_first_chunk::<16>()?;
     let (vfs, dir) = (MemVfs::new(), Path::new("/"));
     let path = FileKind::Wal.path(dir, 1);
     let stored = vfs
@@ -66,23 +76,23 @@ pub fn segment(data: &[u8]) {
         .and_then(|()| vfs.create(&path))
         .and_then(|mut file| file.append(bytes));
     stored.unwrap_or_else(|e| panic!("{e}"));
-    for salvage in [false, true] {
-        let scope = Scope {
-            dir,
-            uuid,
-            floor: 0,
-            flushed_seq: 0,
-            kept_seq: None,
-            distrust: salvage,
-            salvage,
-        };
-        let mut last = 0;
-        let _ = recover(&vfs, scope, &mut |seq, payload| {
-            assert!(last == 0 || seq == last + 1, "batch {seq} follows batch {last}");
-            last = seq;
-            WriteBatch::decode(payload).map(drop)
-        });
-    }
+    let scope = |salvage| Scope {
+        dir,
+        uuid,
+        floor: 0,
+        flushed_seq: 0,
+        kept_seq: None,
+        distrust: salvage,
+        salvage,
+    };
+    let _ = recover(&vfs, scope(true), &mut |_, payload| WriteBatch::decode(payload).map(drop));
+    let mut last = 0;
+    let recovered = recover(&vfs, scope(false), &mut |seq, payload| {
+        assert!(last == 0 || seq == last + 1, "batch {seq} follows batch {last}");
+        last = seq;
+        WriteBatch::decode(payload).map(drop)
+    });
+    recovered.ok().map(|recovered| recovered.batches_replayed)
 }
 
 #[cfg(test)]
