@@ -45,7 +45,7 @@ fn write_blob(vfs: &MemVfs) -> BlobMeta {
     writer.append(b"a large value").unwrap();
     writer.append(b"another one").unwrap();
     let summary = writer.finish().unwrap();
-    BlobMeta { number: BLOB, bytes: summary.bytes, digest: summary.digest }
+    BlobMeta::new(BLOB, &summary)
 }
 
 fn write_table(vfs: &MemVfs) -> TableProperties {
@@ -100,7 +100,7 @@ fn write_manifest(vfs: &MemVfs, table: TableProperties, blob: BlobMeta) {
     };
     let mut writer =
         ManifestWriter::create(vfs, &dir(), &UUID, MANIFEST, &State::default()).unwrap();
-    writer.append(&edit).unwrap();
+    writer.append(vfs, &edit).unwrap();
     switch_current(vfs, &dir(), MANIFEST).unwrap();
 }
 

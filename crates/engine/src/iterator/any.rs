@@ -5,11 +5,17 @@ use aidb_base::Result;
 use super::{Cursor, VecCursor};
 use crate::entry::Entry;
 use crate::memtable::MemCursor;
+use crate::table::TableCursor;
+use crate::version::LevelCursor;
 
 /// A cursor over a memtable, a table, a level or a vector.
 pub enum AnyCursor {
     /// Over a memtable.
     Mem(MemCursor),
+    /// Over a table.
+    Table(TableCursor),
+    /// Over the tables of a level.
+    Level(LevelCursor),
     /// Over entries in memory.
     Vec(VecCursor),
 }
@@ -18,6 +24,8 @@ macro_rules! each {
     ($self:expr, $cursor:ident => $call:expr) => {
         match $self {
             AnyCursor::Mem($cursor) => $call,
+            AnyCursor::Table($cursor) => $call,
+            AnyCursor::Level($cursor) => $call,
             AnyCursor::Vec($cursor) => $call,
         }
     };
@@ -65,5 +73,17 @@ impl From<MemCursor> for AnyCursor {
 impl From<VecCursor> for AnyCursor {
     fn from(cursor: VecCursor) -> Self {
         Self::Vec(cursor)
+    }
+}
+
+impl From<TableCursor> for AnyCursor {
+    fn from(cursor: TableCursor) -> Self {
+        Self::Table(cursor)
+    }
+}
+
+impl From<LevelCursor> for AnyCursor {
+    fn from(cursor: LevelCursor) -> Self {
+        Self::Level(cursor)
     }
 }

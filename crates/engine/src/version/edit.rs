@@ -2,7 +2,9 @@
 
 use aidb_base::{Epoch, FileNumber, KeyspaceId, Position, Seq};
 
+use crate::blob::BlobSummary;
 use crate::options::{Codec, KeyspaceOptions};
+use crate::table::TableProperties;
 
 /// What the manifest knows of a table, enough to plan without opening it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,31 @@ pub struct TableMeta {
 }
 
 impl TableMeta {
+    /// What the manifest is to know of table `number`.
+    pub fn new(number: FileNumber, properties: &TableProperties) -> Self {
+        Self {
+            number,
+            bytes: properties.bytes,
+            digest: properties.digest,
+            codec: properties.codec,
+            smallest: properties.smallest.clone(),
+            largest: properties.largest.clone(),
+            min_seq: properties.min_seq,
+            max_seq: properties.max_seq,
+            entries: properties.entries,
+            deletes: properties.deletes,
+            expiring: properties.expiring,
+            min_expire_ms: properties.min_expire_ms,
+            max_expire_ms: properties.max_expire_ms,
+            raw_key_bytes: properties.raw_key_bytes,
+            raw_value_bytes: properties.raw_value_bytes,
+            range_tombstones: properties.range_tombstones,
+            rt_applied_seq: properties.rt_applied_seq,
+            created_ms: properties.created_ms,
+            blob_refs: properties.blob_refs.clone(),
+        }
+    }
+
     /// Whether an entry of the table can lie in `smallest..=largest`.
     pub fn overlaps(&self, smallest: &[u8], largest: &[u8]) -> bool {
         self.entries > 0
@@ -70,6 +97,14 @@ pub struct AddedTable {
     pub meta: TableMeta,
 }
 
+impl AddedTable {
+    /// Table `number` as part of a new run of level 0, what a flush adds.
+    pub fn flushed(number: FileNumber, properties: &TableProperties) -> Self {
+        let keyspace = properties.keyspace;
+        Self { keyspace, level: 0, run: 0, meta: TableMeta::new(number, properties) }
+    }
+}
+
 /// A table that leaves a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemovedTable {
@@ -88,8 +123,18 @@ pub struct BlobMeta {
     pub number: FileNumber,
     /// Size of the file.
     pub bytes: u64,
+    /// What references to all its values add up to.
+    pub value_bytes: u64,
     /// Digest of the whole file.
     pub digest: u64,
+}
+
+impl BlobMeta {
+    /// What the manifest is to know of blob file `number`.
+    pub fn new(number: FileNumber, summary: &BlobSummary) -> Self {
+        let BlobSummary { bytes, value_bytes, digest, .. } = *summary;
+        Self { number, bytes, value_bytes, digest }
+    }
 }
 
 /// A keyspace that comes into being or gets another name or options.

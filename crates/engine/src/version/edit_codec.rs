@@ -47,6 +47,7 @@ impl VersionEdit {
             put_field(&mut out, BLOB_ADDED, |out| {
                 put_u64(out, blob.number);
                 put_u64(out, blob.bytes);
+                put_u64(out, blob.value_bytes);
                 out.extend_from_slice(&blob.digest.to_le_bytes());
             });
         }
@@ -124,6 +125,7 @@ impl VersionEdit {
             BLOB_ADDED => self.blobs_added.push(BlobMeta {
                 number: field.u64()?,
                 bytes: field.u64()?,
+                value_bytes: field.u64()?,
                 digest: field.fixed_u64()?,
             }),
             LIVE_KEY_DELTA => self.live_key_deltas.push((field.u32()?, field.i64()?)),

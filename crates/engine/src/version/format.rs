@@ -39,7 +39,7 @@
 //!   9  keyspace dropped     id varint
 //!  10  table removed        keyspace varint, level u8, number varint
 //!  11  table added          keyspace varint, level u8, run varint, meta
-//!  12  blob file added      number varint, bytes varint, digest 8 bytes
+//!  12  blob file added      number, bytes, value_bytes varints, digest 8 bytes
 //!  13  live key delta       keyspace varint, zigzag varint
 //!  tags >= 128 are ignored by readers that do not know them; others are refused
 //!

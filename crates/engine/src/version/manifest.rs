@@ -109,6 +109,15 @@ fn read_file(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Why a record was not written.
+#[derive(Debug)]
+pub struct AppendFailure {
+    /// What happened.
+    pub error: Error,
+    /// Whether the manifest certainly is as it was before.
+    pub is_undone: bool,
+}
+
 /// The manifest in use, open for appending.
 pub struct ManifestWriter {
     file: Box<dyn AppendFile>,
@@ -138,7 +147,8 @@ impl ManifestWriter {
         let written = writer
             .file
             .append(&format::encode_header(uuid, number))
-            .and_then(|()| writer.append(&state.to_edit()))
+            .and_then(|()| writer.write(&state.to_edit()))
+            .and_then(|()| writer.file.sync())
             .and_then(|()| vfs.sync_dir(dir));
         if let Err(error) = written {
             let _ = vfs.remove(&writer.path);
@@ -151,9 +161,24 @@ impl ManifestWriter {
     /// Appends `edit` as one record and makes it durable.
     ///
     /// # Errors
-    /// Those of the file system. The record may or may not be there: the writer must not be used
-    /// again.
-    pub fn append(&mut self, edit: &VersionEdit) -> Result<()> {
+    /// Those of the file system; the writer must then not be used again.
+    pub fn append(
+        &mut self,
+        vfs: &dyn Vfs,
+        edit: &VersionEdit,
+    ) -> std::result::Result<(), AppendFailure> {
+        let before = self.file.len();
+        let written = self.write(edit);
+        if let Err(error) = written {
+            // Cutting the file back makes the failure one without effect.
+            let is_undone = vfs.truncate(&self.path, before).is_ok();
+            return Err(AppendFailure { error, is_undone });
+        }
+        // Never tried again: what a failed sync left behind is unknown.
+        self.file.sync().map_err(|error| AppendFailure { error, is_undone: false })
+    }
+
+    fn write(&mut self, edit: &VersionEdit) -> Result<()> {
         let payload = edit.encode();
         if u32::try_from(payload.len()).is_err() {
             return Err(Error::exhausted(format!(
@@ -163,8 +188,7 @@ impl ManifestWriter {
             )));
         }
         let record = format::encode_record(&payload, self.uid, self.file.len());
-        self.file.append(&record)?;
-        self.file.sync()
+        self.file.append(&record)
     }
 
     /// Number of the manifest.
@@ -183,16 +207,32 @@ impl ManifestWriter {
     }
 }
 
-/// Makes `CURRENT` name manifest `number`, durably.
+/// Writes the successor of `CURRENT`, which names manifest `number`, beside it.
 ///
 /// # Errors
-/// Those of the file system; either the old or the new manifest is in use.
-pub fn switch_current(vfs: &dyn Vfs, dir: &Path, number: FileNumber) -> Result<()> {
+/// Those of the file system; nothing has changed.
+pub fn prepare_current(vfs: &dyn Vfs, dir: &Path, number: FileNumber) -> Result<()> {
     let tmp = file_names::current_tmp(dir);
     vfs.remove(&tmp)?;
     let mut file = vfs.create(&tmp)?;
     file.append(&format::encode_current(number))?;
-    file.sync()?;
-    vfs.rename(&tmp, &file_names::current(dir))?;
+    file.sync()
+}
+
+/// Makes the prepared successor the one and only `CURRENT`, durably.
+///
+/// # Errors
+/// Those of the file system; either manifest may be the one in use.
+pub fn publish_current(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+    vfs.rename(&file_names::current_tmp(dir), &file_names::current(dir))?;
     vfs.sync_dir(dir)
+}
+
+/// Makes `CURRENT` name manifest `number`, durably.
+///
+/// # Errors
+/// Those of the file system; either manifest may be the one in use.
+pub fn switch_current(vfs: &dyn Vfs, dir: &Path, number: FileNumber) -> Result<()> {
+    prepare_current(vfs, dir, number)?;
+    publish_current(vfs, dir)
 }

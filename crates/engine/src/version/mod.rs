@@ -6,13 +6,25 @@
 
 pub mod edit;
 mod edit_codec;
+mod file;
 pub mod format;
+mod level;
+mod level_cursor;
 pub mod manifest;
+mod set;
+mod snapshot;
 pub mod state;
+mod tree;
 pub mod wire;
 
 pub use edit::{AddedTable, BlobMeta, KeyspaceMeta, RemovedTable, TableMeta, VersionEdit};
+pub use file::{BlobPin, FileContext, FileNumbers, TableFile};
+pub use level::Level;
+pub use level_cursor::LevelCursor;
+pub use set::{Identity, VersionSet};
+pub use snapshot::Version;
 pub use state::{BlobState, PlacedTable, State, TreeState};
+pub use tree::{Run, Tree};
 
 #[cfg(test)]
 mod tests;

@@ -75,7 +75,7 @@ fn written() -> (Vec<u8>, Vec<(usize, State)>) {
     let mut writer = ManifestWriter::create(&vfs, dir, &[7; 16], 5, &state).unwrap();
     let mut states = vec![(writer.bytes() as usize, state.clone())];
     for edit in script() {
-        writer.append(&edit).unwrap();
+        writer.append(&vfs, &edit).unwrap();
         state.apply(&edit).unwrap();
         states.push((writer.bytes() as usize, state.clone()));
     }
@@ -196,7 +196,7 @@ fn a_blob_file_lives_as_long_as_a_table_refers_to_it() {
         ..table(number, key, key)
     };
     let edit = VersionEdit {
-        blobs_added: vec![BlobMeta { number: 9, bytes: 500, digest: 1 }],
+        blobs_added: vec![BlobMeta { number: 9, bytes: 500, value_bytes: 400, digest: 1 }],
         added: vec![added(1, 0, refer(1, "a", 100)), added(1, 0, refer(2, "b", 200))],
         ..VersionEdit::default()
     };
@@ -273,14 +273,14 @@ prop_compose! {
         keyspaces_dropped in prop::collection::vec(any::<u32>(), 0..3),
         removed in prop::collection::vec((any::<u32>(), 0..7u8, any::<u64>()), 0..4),
         added in prop::collection::vec((any::<u32>(), 0..7u8, any::<u64>(), any_table()), 0..4),
-        blobs in prop::collection::vec(any::<(u64, u64, u64)>(), 0..3),
+        blobs in prop::collection::vec(any::<(u64, u64, u64, u64)>(), 0..3),
         live_key_deltas in prop::collection::vec(any::<(u32, i64)>(), 0..3),
     ) -> VersionEdit {
         let [log_floor, last_seq, epoch, next_file_number] = numbers;
         let position = |(epoch, seq)| Position { epoch, seq };
         let removed_table = |(keyspace, level, number)| RemovedTable { keyspace, level, number };
         let added_table = |(keyspace, level, run, meta)| AddedTable { keyspace, level, run, meta };
-        let blob = |(number, bytes, digest)| BlobMeta { number, bytes, digest };
+        let blob = |(number, bytes, value_bytes, digest)| BlobMeta { number, bytes, value_bytes, digest };
         VersionEdit {
             log_floor, last_seq, epoch, next_file_number, next_keyspace, hash_seed,
             history: history.into_iter().map(position).collect(),

@@ -73,7 +73,7 @@ fn edit_seed() -> VersionEdit {
             options: KeyspaceOptions { ttl_ms: Some(60_000), ..KeyspaceOptions::default() },
         }],
         added: vec![AddedTable { keyspace: 8, level: 0, run: 0, meta }],
-        blobs_added: vec![BlobMeta { number: 4, bytes: 100, digest: 5 }],
+        blobs_added: vec![BlobMeta { number: 4, bytes: 100, value_bytes: 90, digest: 5 }],
         live_key_deltas: vec![(8, 40)],
         ..VersionEdit::default()
     }
@@ -88,7 +88,8 @@ fn a_damaged_edit_is_refused() {
 fn a_damaged_manifest_is_refused() {
     let (vfs, dir) = (MemVfs::new(), Path::new("/"));
     let mut writer = ManifestWriter::create(&vfs, dir, &[3; 16], 1, &State::default()).unwrap();
-    (0..3).for_each(|_| writer.append(&VersionEdit { last_seq: Some(9), ..edit_seed() }).unwrap());
+    let edit = VersionEdit { last_seq: Some(9), ..edit_seed() };
+    (0..3).for_each(|_| writer.append(&vfs, &edit).unwrap());
     let path = vfs.list_dir(dir).unwrap().pop().unwrap();
     let file = vfs.open_read(&dir.join(path)).unwrap();
     survive("manifest", &[file.map().unwrap().to_vec()], 20_000);
