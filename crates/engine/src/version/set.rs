@@ -50,7 +50,7 @@ impl VersionSet {
         env.vfs.exists(&file_names::current(dir))
     }
 
-    /// Creates a database at `dir` with the given identity and first keyspaces.
+    /// Creates an empty database at `dir` with the given identity and first keyspaces.
     ///
     /// # Errors
     /// `Invalid` when there is one, otherwise those of the file system.
@@ -60,6 +60,21 @@ impl VersionSet {
         cache: Arc<BlockCache>,
         identity: Identity,
         keyspaces: Vec<KeyspaceMeta>,
+    ) -> Result<Self> {
+        let edit = VersionEdit { keyspaces, ..VersionEdit::default() };
+        Self::create_with(env, dir, cache, identity, edit)
+    }
+
+    /// Creates a database at `dir` from an edit whose files are in place already.
+    ///
+    /// # Errors
+    /// `Invalid` when there is one, otherwise those of the file system.
+    pub fn create_with(
+        env: &Env,
+        dir: &Path,
+        cache: Arc<BlockCache>,
+        identity: Identity,
+        mut edit: VersionEdit,
     ) -> Result<Self> {
         if Self::exists(env, dir)? {
             return Err(Error::invalid(format!(
@@ -75,7 +90,7 @@ impl VersionSet {
             env.vfs.sync_dir(parent)?;
         }
         let mut state = State { hash_seed: identity.hash_seed, ..State::default() };
-        let edit = VersionEdit { keyspaces, ..VersionEdit::default() };
+        edit.hash_seed = None;
         state.apply(&edit).map_err(Error::invalid)?;
         let context = context(env, dir, identity.uuid, cache);
         let mut set = Self::assemble(context, state, false)?;

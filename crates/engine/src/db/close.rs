@@ -1,0 +1,45 @@
+//! The end of a database: threads stopped, log sealed and synced, lock given back.
+
+use std::sync::Arc;
+
+use aidb_base::Result;
+
+use super::{Db, Inner};
+
+/// Closes the database when the last handle goes.
+pub(super) struct Closer(pub(super) Arc<Inner>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        // Nobody is left to tell; what was acknowledged is in the log either way.
+        let _ = self.0.close();
+    }
+}
+
+impl Db {
+    /// Closes the database: waits for running jobs, makes the log durable, releases the lock.
+    /// Closing again does nothing. Snapshots and scans give `Closed` from then on.
+    ///
+    /// # Errors
+    /// A failure to sync the log; the handle is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<()> {
+        let was_writable = self.state.check_writable().is_ok();
+        if !self.state.close() {
+            return Ok(());
+        }
+        self.pressure.set(0.0);
+        for bell in [&self.flusher, &self.compactor, &self.housekeeper] {
+            bell.wake();
+        }
+        self.threads.join();
+        let result = if was_writable { self.writer.lock().log.close() } else { Ok(()) };
+        *self.lock.lock() = None;
+        result
+    }
+}

@@ -1,0 +1,100 @@
+//! Running compactions: pick from the current version, execute, record, show to new readers.
+
+use std::sync::atomic::Ordering;
+
+use aidb_base::{Error, KeyspaceId, Result};
+
+use super::{Db, Inner};
+use crate::compaction::{self, CompactionContext, CompactionPlan};
+
+impl Inner {
+    /// Runs the most urgent compaction; false when there is none.
+    pub(super) fn compact_once(&self) -> Result<bool> {
+        let _one_at_a_time = self.compaction_lock.lock();
+        let version = self.view.load().version.clone();
+        match compaction::pick(&version, &self.options, self.now_ms()) {
+            Some(plan) => self.run_compaction(&plan).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn run_compaction(&self, plan: &CompactionPlan) -> Result<()> {
+        let version = self.view.load().version.clone();
+        let context = CompactionContext {
+            files: &self.files,
+            blobs: &self.blobs,
+            version: &version,
+            options: &self.options,
+            numbers: &self.numbers,
+            cancel: self.state.closing(),
+        };
+        let (edit, stats) = compaction::run(plan, &context)?;
+        let version = self.versions.lock().apply(edit)?;
+        self.change_view(|view| view.with_version(version, None));
+        self.counters.note_compaction(&stats);
+        Ok(())
+    }
+}
+
+impl Db {
+    /// Flushes, then rewrites everything of a keyspace (`None` = all) into its last level, so that
+    /// no deleted or overwritten record is left.
+    ///
+    /// # Errors
+    /// As the file system says; nothing is lost.
+    pub fn compact(&self, keyspace: Option<KeyspaceId>) -> Result<()> {
+        self.flush()?;
+        for (id, _, _) in self.keyspaces() {
+            if keyspace.is_none_or(|wanted| wanted == id) {
+                self.compact_keyspace(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compact_keyspace(&self, keyspace: KeyspaceId) -> Result<()> {
+        let inner = &*self.inner;
+        let below = inner.numbers.peek();
+        loop {
+            let _one_at_a_time = inner.compaction_lock.lock();
+            inner.state.check_writable()?;
+            let version = inner.view.load().version.clone();
+            let Some(plan) = compaction::pick_full(&version, keyspace, &inner.options, below)
+            else {
+                return Ok(());
+            };
+            inner.run_compaction(&plan)?;
+        }
+    }
+
+    /// Runs one compaction if one is due; for databases opened with `background` off.
+    ///
+    /// # Errors
+    /// As the file system says; nothing is lost.
+    pub fn compact_step(&self) -> Result<bool> {
+        self.inner.state.check_writable()?;
+        self.inner.compact_once()
+    }
+
+    /// Puts everything written so far into tables.
+    ///
+    /// # Errors
+    /// As the file system says; nothing is lost.
+    pub fn flush(&self) -> Result<()> {
+        let inner = &*self.inner;
+        inner.state.check_writable()?;
+        let target = {
+            let mut writer = inner.writer.lock();
+            if writer.active.last_seq() != 0 {
+                inner.rotate(&mut writer);
+            }
+            writer.next_seq - 1
+        };
+        while inner.flushed_seq.load(Ordering::Acquire) < target {
+            if !inner.flush_oldest()? && inner.flushed_seq.load(Ordering::Acquire) < target {
+                return Err(Error::internal("a full memtable disappeared without being flushed"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! Opening: lock, manifest, log replay, threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use aidb_base::{Error, Result, Rng, Seq, rng};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::pins::Pins;
+use super::state::State;
+use super::stats::RecoveryReport;
+use super::sync::SyncState;
+use super::view::{Generation, ReadView};
+use super::write::{self, Writer};
+use super::{DEFAULT_KEYSPACE, Db, Inner, background, close};
+use crate::cache::BlockCache;
+use crate::file_names::FileKind;
+use crate::memtable::Memtable;
+use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
+use crate::version::{Identity, KeyspaceMeta, VersionSet};
+use crate::vfs::{FileLock, MemVfs, Vfs};
+use crate::wal::log::{Log, LogEnv};
+use crate::wal::recovery::{self, Recovered, Scope};
+
+const SYNC_FAILURE: &str = "SYNC_FAILED";
+const SEGMENT_BYTES_MAX: usize = 16 << 20;
+
+impl Db {
+    /// Opens the database in `dir`, creating it if the options allow.
+    ///
+    /// **Durability**: everything recovered is durable when this returns.
+    ///
+    /// # Errors
+    /// `Unavailable` naming the holder's pid when it is open elsewhere, `Invalid` when it is
+    /// missing, newer, or not a database, `Corruption` with path and offset when it is damaged.
+    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        let started = options.env.clock.monotonic_ns();
+        check_options(&options)?;
+        let vfs = options.env.vfs.clone();
+        let lock = if options.read_only {
+            None
+        } else {
+            vfs.create_dir_all(dir)?;
+            Some(vfs.lock(&dir.join("LOCK"))?)
+        };
+        let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
+        let versions = open_versions(dir, &options, cache.clone())?;
+        let mut opened = Opened::replay(dir, &options, &versions)?;
+        opened.report.duration_ms =
+            (options.env.clock.monotonic_ns() - started).div_ceil(1_000_000);
+        let inner = Arc::new(opened.assemble(dir, options, cache, versions, lock)?);
+        let db = Self { inner: inner.clone(), _closer: Arc::new(close::Closer(inner.clone())) };
+        inner.settle_sync_failure(&db)?;
+        background::start(&inner)?;
+        Ok(db)
+    }
+
+    /// Opens an empty database that lives in memory only and vanishes with the last handle.
+    ///
+    /// # Errors
+    /// `Invalid` for options that contradict each other.
+    pub fn open_in_memory(mut options: Options) -> Result<Self> {
+        options.env.vfs = Arc::new(MemVfs::new());
+        options.create_if_missing = true;
+        Self::open(Path::new("/memory"), options)
+    }
+}
+
+fn open_versions(dir: &Path, options: &Options, cache: Arc<BlockCache>) -> Result<VersionSet> {
+    let env = &options.env;
+    if VersionSet::exists(env, dir)? {
+        if options.error_if_exists {
+            return Err(Error::invalid(format!(
+                "{} already holds a database: open it without asking for a new one",
+                dir.display()
+            )));
+        }
+        return VersionSet::open(env, dir, cache, options.read_only);
+    }
+    if options.read_only || !options.create_if_missing {
+        return Err(Error::invalid(format!(
+            "{} holds no database: check the path, or let it be created",
+            dir.display()
+        )));
+    }
+    check_is_ours(dir, options)?;
+    let identity =
+        Identity { uuid: rng::entropy_uuid(), hash_seed: Rng::from_entropy().next_u64() };
+    let default = KeyspaceMeta {
+        id: DEFAULT_KEYSPACE,
+        name: "default".to_owned(),
+        options: KeyspaceOptions::default(),
+    };
+    VersionSet::create(env, dir, cache, identity, vec![default])
+}
+
+/// Refuses to make a database among the files of another program.
+fn check_is_ours(dir: &Path, options: &Options) -> Result<()> {
+    let names = options.env.vfs.list_dir(dir)?;
+    let is_ours = |name: &Path| {
+        ["LOCK", "wal", "sst", "blob", "CURRENT.tmp"].iter().any(|ours| name == Path::new(ours))
+            || name.to_string_lossy().starts_with("MANIFEST-")
+    };
+    match names.iter().find(|name| !is_ours(name)) {
+        Some(foreign) => Err(Error::invalid(format!(
+            "{} holds {}, which is not part of a database; choose an empty or new directory",
+            dir.display(),
+            foreign.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_options(options: &Options) -> Result<()> {
+    let at_least = |name: &str, value: usize, least: usize| {
+        if value < least {
+            return Err(Error::invalid(format!("{name} is {value}; it must be at least {least}")));
+        }
+        Ok(())
+    };
+    at_least("memtable_bytes_max", options.memtable_bytes_max, 1024)?;
+    at_least("memtables_bytes_max", options.memtables_bytes_max, options.memtable_bytes_max)?;
+    at_least("block_bytes", options.block_bytes, 64)?;
+    at_least("table_bytes_max", options.table_bytes_max as usize, 1024)?;
+    at_least("level_fanout", options.level_fanout as usize, 2)?;
+    at_least("l0_runs_trigger", options.l0_runs_trigger, 2)?;
+    at_least("l0_runs_slowdown", options.l0_runs_slowdown, options.l0_runs_trigger)?;
+    at_least("l0_runs_stop", options.l0_runs_stop, options.l0_runs_slowdown + 1)
+}
+
+/// Memtables filled from the log, on the way to an open database.
+struct Opened {
+    active: Arc<Generation>,
+    frozen: Vec<Arc<Generation>>,
+    recovered: Recovered,
+    report: RecoveryReport,
+    pins: Pins,
+    distrust: bool,
+}
+
+impl Opened {
+    fn replay(dir: &Path, options: &Options, versions: &VersionSet) -> Result<Self> {
+        let vfs = &*options.env.vfs;
+        let pins = Pins::load(vfs, dir)?;
+        let flushed_seq = versions.last_seq();
+        let distrust = vfs.exists(&dir.join(SYNC_FAILURE))?;
+        let scope = Scope {
+            dir,
+            uuid: &versions.uuid(),
+            floor: versions.log_floor(),
+            flushed_seq,
+            kept_seq: pins.oldest(),
+            distrust,
+            salvage: options.salvage_log,
+        };
+        let mut filling = Filling::new(options, versions.hash_seed(), flushed_seq);
+        let recovered =
+            recovery::recover(vfs, scope, &mut |seq, payload| filling.apply(seq, payload))?;
+        let report = RecoveryReport {
+            segments: recovered.segments.len() as u64,
+            batches_replayed: recovered.batches_replayed,
+            batches_skipped: recovered.batches_skipped,
+            bytes_replayed: recovered.bytes_replayed,
+            torn_bytes: recovered.torn_bytes,
+            salvaged: recovered.salvaged.clone(),
+            duration_ms: 0,
+        };
+        let (active, frozen) = (filling.active, filling.frozen);
+        Ok(Self { active, frozen, recovered, report, pins, distrust })
+    }
+
+    /// Makes what was recovered durable, removes what was not accepted, builds the shared state.
+    fn assemble(
+        self,
+        dir: &Path,
+        options: Options,
+        cache: Arc<BlockCache>,
+        versions: VersionSet,
+        lock: Option<Box<dyn FileLock>>,
+    ) -> Result<Inner> {
+        let vfs = options.env.vfs.clone();
+        let (uuid, hash_seed, numbers) =
+            (versions.uuid(), versions.hash_seed(), versions.numbers().clone());
+        if !options.read_only {
+            for path in self.recovered.discarded.iter().rev() {
+                vfs.remove(path)?;
+            }
+            for segment in self.recovered.segments.iter().filter(|_| !self.distrust) {
+                vfs.sync_file(&FileKind::Wal.path(dir, segment.number))?;
+            }
+            vfs.sync_dir(&FileKind::Wal.dir(dir))?;
+        }
+        let last_seq = self.recovered.last_seq.max(versions.last_seq());
+        let for_log = numbers.clone();
+        let env = LogEnv {
+            vfs,
+            dir: dir.to_owned(),
+            uuid,
+            mapped: is_mapped(&options),
+            segment_bytes_max: SEGMENT_BYTES_MAX
+                .min(options.memtable_bytes_max.next_power_of_two()),
+            next_number: Box::new(move || for_log.next()),
+        };
+        let epoch = self.recovered.epoch.max(versions.epoch());
+        let log = Log::new(env, self.recovered.segments, last_seq, epoch);
+        let view = ReadView {
+            active: self.active.clone(),
+            frozen: self.frozen,
+            version: versions.current().clone(),
+        };
+        Ok(Inner {
+            dir: dir.to_owned(),
+            uuid,
+            hash_seed,
+            cache,
+            state: State::new(options.read_only),
+            view: ArcSwap::from_pointee(view),
+            view_lock: Mutex::new(()),
+            visible_seq: AtomicU64::new(last_seq),
+            flushed_seq: AtomicU64::new(versions.last_seq()),
+            log_spares: log.spares(),
+            writer: Mutex::new(Writer {
+                log,
+                next_seq: last_seq + 1,
+                active: self.active,
+                user_bytes: 0,
+            }),
+            sync: SyncState::durable_up_to(last_seq),
+            files: versions.context().clone(),
+            blobs: versions.blob_files().clone(),
+            versions: Mutex::new(versions),
+            numbers,
+            flush_lock: Mutex::new(()),
+            compaction_lock: Mutex::new(()),
+            pressure: super::pressure::Pressure::default(),
+            pins: self.pins,
+            sweeper: super::sweep::Sweeper::default(),
+            flusher: background::Wakeup::default(),
+            compactor: background::Wakeup::default(),
+            housekeeper: background::Wakeup::default(),
+            threads: background::Threads::default(),
+            counters: super::stats::Counters::default(),
+            recovery: self.report,
+            lock: Mutex::new(lock),
+            options,
+        })
+    }
+}
+
+fn is_mapped(options: &Options) -> bool {
+    match options.log_mode {
+        LogMode::Auto => options.durability != Durability::Sync,
+        LogMode::Mapped => true,
+        LogMode::Append => false,
+    }
+}
+
+/// Puts replayed batches into memtables, starting another one when one is full.
+struct Filling<'a> {
+    options: &'a Options,
+    hash_seed: u64,
+    active: Arc<Generation>,
+    frozen: Vec<Arc<Generation>>,
+}
+
+impl<'a> Filling<'a> {
+    fn new(options: &'a Options, hash_seed: u64, flushed_seq: Seq) -> Self {
+        let memtable = Memtable::new(options.memtable_bytes_max, 0);
+        let active = Arc::new(Generation::new(memtable, flushed_seq + 1));
+        Self { options, hash_seed, active, frozen: Vec::new() }
+    }
+
+    fn apply(&mut self, seq: Seq, payload: &[u8]) -> Result<()> {
+        if self.active.memtable.bytes() >= self.options.memtable_bytes_max {
+            let entries = self.active.memtable.entries();
+            self.active.memtable.freeze();
+            let memtable = Memtable::new(self.options.memtable_bytes_max, entries);
+            let full =
+                std::mem::replace(&mut self.active, Arc::new(Generation::new(memtable, seq)));
+            self.frozen.insert(0, full);
+        }
+        write::insert(&self.active, self.hash_seed, seq, payload)
+    }
+}
+
+impl Inner {
+    /// Leaves word for the next open that the log's unsynced part cannot be trusted.
+    pub(super) fn mark_sync_failure(&self) {
+        let path = self.dir.join(SYNC_FAILURE);
+        let note = |vfs: &dyn Vfs| -> Result<()> {
+            vfs.create(&path)?.sync()?;
+            vfs.sync_dir(&self.dir)
+        };
+        // Best effort on a failing disk: without it the next open is stricter, never laxer.
+        let _ = note(self.vfs());
+    }
+
+    /// After a failed sync nothing in the old log files is trusted: what was recovered goes into
+    /// new, synced tables before the database is used.
+    fn settle_sync_failure(&self, db: &Db) -> Result<()> {
+        let path = self.dir.join(SYNC_FAILURE);
+        if self.options.read_only || !self.vfs().exists(&path)? {
+            return Ok(());
+        }
+        db.flush()?;
+        self.vfs().remove(&path)?;
+        self.vfs().sync_dir(&self.dir)
+    }
+}

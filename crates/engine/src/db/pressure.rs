@@ -1,0 +1,105 @@
+//! Back-pressure: writers slow down smoothly as memory or level 0 fill up, and stop at the limit.
+//!
+//! [`Pressure::set`] is called whenever memtables or the version change; it turns the fill into a
+//! price in nanoseconds per KiB. A writer pays by waiting for its turn in a virtual queue, outside
+//! every lock, so that a burst is spread instead of stopping all writers at once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aidb_base::{Clock, Error, Result};
+use parking_lot::{Condvar, Mutex};
+
+const STOP: u64 = u64::MAX;
+/// Waits below this are saved up: a sleep costs about as much.
+const WAIT_NS_MIN: u64 = 500_000;
+const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
+
+/// The price of writing, and what it has cost so far.
+#[derive(Default)]
+pub(super) struct Pressure {
+    price: AtomicU64,
+    queue_ns: AtomicU64,
+    blocked: Mutex<Option<Error>>,
+    relieved: Condvar,
+    stalls: AtomicU64,
+    stall_ns: AtomicU64,
+    stall_ns_max: AtomicU64,
+}
+
+impl Pressure {
+    /// Whether a write passes without waiting.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.price.load(Ordering::Relaxed) == 0
+    }
+
+    /// Sets the price from the fill of the tightest resource: up to 0 free, from 1 on stop.
+    pub(super) fn set(&self, fill: f64) {
+        let price = if fill >= 1.0 {
+            STOP
+        } else if fill <= 0.0 {
+            0
+        } else {
+            1 + (fill * fill * PRICE_NS_PER_KIB_MAX as f64) as u64
+        };
+        let before = self.price.swap(price, Ordering::AcqRel);
+        if before == STOP && price != STOP {
+            let _guard = self.blocked.lock();
+            self.relieved.notify_all();
+        }
+    }
+
+    /// Says why relief will not come soon (`None` = it will); stopped writers then get the error.
+    pub(super) fn set_blocked(&self, reason: Option<Error>) {
+        let mut blocked = self.blocked.lock();
+        *blocked = reason;
+        self.relieved.notify_all();
+    }
+
+    /// Waits for `bytes` of room.
+    ///
+    /// # Errors
+    /// The reason given to [`Pressure::set_blocked`] when writes are stopped.
+    #[cold]
+    pub(super) fn wait(&self, bytes: usize, clock: &dyn Clock) -> Result<()> {
+        let start = clock.monotonic_ns();
+        let result = self.wait_turn(bytes as u64, start, clock);
+        let waited = clock.monotonic_ns().saturating_sub(start);
+        if waited >= WAIT_NS_MIN / 2 {
+            self.stalls.fetch_add(1, Ordering::Relaxed);
+            self.stall_ns.fetch_add(waited, Ordering::Relaxed);
+            self.stall_ns_max.fetch_max(waited, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn wait_turn(&self, bytes: u64, now: u64, clock: &dyn Clock) -> Result<()> {
+        let price = self.price.load(Ordering::Acquire);
+        if price != STOP {
+            let cost = bytes.saturating_mul(price) / 1024;
+            let turn = self.queue_ns.load(Ordering::Relaxed).max(now) + cost;
+            self.queue_ns.store(turn, Ordering::Relaxed);
+            if turn - now >= WAIT_NS_MIN {
+                let mut blocked = self.blocked.lock();
+                self.relieved.wait_for(&mut blocked, Duration::from_nanos(turn - now));
+            }
+            return Ok(());
+        }
+        let mut blocked = self.blocked.lock();
+        while self.price.load(Ordering::Acquire) == STOP {
+            if let Some(reason) = &*blocked {
+                return Err(reason.clone());
+            }
+            self.relieved.wait_for(&mut blocked, Duration::from_millis(50));
+        }
+        self.queue_ns.store(clock.monotonic_ns(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits, their total and their longest in nanoseconds.
+    pub(super) fn stalls(&self) -> (u64, u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.stalls), read(&self.stall_ns), read(&self.stall_ns_max))
+    }
+}

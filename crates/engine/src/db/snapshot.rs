@@ -1,0 +1,99 @@
+//! Snapshots: reads of one moment that survive flush and compaction.
+
+use std::sync::Arc;
+
+use aidb_base::{KeyspaceId, Result, Seq};
+
+use super::scan::{Scan, ScanRange};
+use super::view::ReadView;
+use super::{Db, Inner};
+
+/// A moment of the database, with the same read methods.
+///
+/// **Ownership**: keeps the memtables and tables of its moment alive, so the space of what is
+/// deleted meanwhile comes back when the last snapshot or scan over it is dropped.
+#[derive(Clone)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+    pub(super) view: Arc<ReadView>,
+    seq: Seq,
+}
+
+impl Inner {
+    /// A view and a sequence number such that the view holds exactly the batches up to it, once
+    /// those above it are left out of the active memtable.
+    pub(super) fn consistent_view(&self) -> (Arc<ReadView>, Seq) {
+        loop {
+            let view = self.view.load_full();
+            let seq = self.visible_seq();
+            if Arc::ptr_eq(&view, &self.view.load()) {
+                return (view, seq);
+            }
+        }
+    }
+}
+
+impl Db {
+    /// The database as it is now.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.inner.state.check_open()?;
+        let (view, seq) = self.inner.consistent_view();
+        Ok(Snapshot { inner: self.inner.clone(), view, seq })
+    }
+}
+
+impl Snapshot {
+    /// Sequence number of the last batch it sees.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// As [`Db::get_with`], at the snapshot's moment (expiry goes by the clock).
+    ///
+    /// # Errors
+    /// As [`Db::get_with`].
+    pub fn get_with<R>(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>> {
+        self.inner.state.check_open()?;
+        self.inner.read(&self.view, (keyspace, key, self.seq), f)
+    }
+
+    /// As [`Db::multi_get`], at the snapshot's moment.
+    ///
+    /// # Errors
+    /// As [`Db::get_with`].
+    pub fn multi_get(
+        &self,
+        keyspace: KeyspaceId,
+        keys: &[&[u8]],
+        mut f: impl FnMut(usize, Option<(&[u8], u64)>),
+    ) -> Result<()> {
+        self.inner.state.check_open()?;
+        for (i, key) in keys.iter().enumerate() {
+            let place = (keyspace, *key, self.seq);
+            let found = self.inner.read(&self.view, place, |value, expire| {
+                f(i, Some((value, expire)));
+            })?;
+            if found.is_none() {
+                f(i, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Db::scan`], at the snapshot's moment.
+    ///
+    /// # Errors
+    /// As [`Db::scan`].
+    pub fn scan(&self, keyspace: KeyspaceId, range: ScanRange) -> Result<Scan> {
+        self.inner.state.check_open()?;
+        Scan::new(&self.inner, self.view.clone(), self.seq, keyspace, range)
+    }
+}

@@ -1,0 +1,174 @@
+//! The expiry sweeper: writes real deletes for records whose time has come.
+//!
+//! Readers hide an expired record at once; the sweeper makes its key leave the count and its space
+//! come back, as a delete in the log that replicas and change feeds see too. It finds due records
+//! in the expiry index of tables, behind a cursor per table, and in a heap over the expiring records
+//! of each memtable. A delete is committed only if the record is still the newest of its key.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use aidb_base::{ErrorKind, FileNumber, KeyspaceId, Result, Seq};
+use parking_lot::Mutex;
+
+use super::Inner;
+use super::view::Generation;
+use super::write::{Condition, Newest, WriteOptions};
+use crate::batch::WriteBatch;
+use crate::table::Table;
+
+const STEP: usize = 512;
+
+/// A record whose time has come.
+struct Due {
+    keyspace: KeyspaceId,
+    key: Vec<u8>,
+    seq: Seq,
+}
+
+/// How far the sweeper has come.
+#[derive(Default)]
+pub(super) struct Sweeper(Mutex<Progress>);
+
+#[derive(Default)]
+struct Progress {
+    tables: HashMap<FileNumber, u64>,
+    memtables: HashMap<Seq, Pending>,
+}
+
+/// Expiring records of one memtable: those seen so far, soonest first.
+#[derive(Default)]
+struct Pending {
+    seen: usize,
+    soonest: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+impl Inner {
+    /// Deletes the records of a keyspace that are due now.
+    pub(super) fn sweep(&self, keyspace: KeyspaceId) -> Result<()> {
+        if self.options.read_only {
+            return Ok(());
+        }
+        while self.sweep_some(Some(keyspace))? {}
+        Ok(())
+    }
+
+    /// Deletes records of any keyspace that are due, as long as there are many.
+    pub(super) fn sweep_step(&self) -> Result<()> {
+        while !self.state.is_closed() && self.sweep_some(None)? {}
+        Ok(())
+    }
+
+    /// Deletes up to a bounded number of due records; true when there may be more.
+    fn sweep_some(&self, keyspace: Option<KeyspaceId>) -> Result<bool> {
+        let (due, has_more) = self.find_due(keyspace)?;
+        let result = self.delete_all(&due);
+        if result.is_err() {
+            // What was found is not deleted: look for it again from the start.
+            *self.sweeper.0.lock() = Progress::default();
+        }
+        result.map(|()| has_more)
+    }
+
+    fn delete_all(&self, due: &[Due]) -> Result<()> {
+        match self.delete_due(due) {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            other => return other,
+        }
+        for one in due {
+            match self.delete_due(std::slice::from_ref(one)) {
+                Err(error) if error.kind() != ErrorKind::Conflict => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_due(&self, due: &[Due]) -> Result<()> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::new();
+        let mut conditions = Vec::with_capacity(due.len());
+        for Due { keyspace, key, seq } in due {
+            batch.delete(*keyspace, key)?;
+            conditions.push(Condition { keyspace: *keyspace, key, seen: *seq });
+        }
+        let newest = |_: &Self, newest: Newest| newest.map_or(0, |(seq, _, _)| seq);
+        self.commit_if(&conditions, &batch, WriteOptions::default(), newest)?;
+        Ok(())
+    }
+
+    fn find_due(&self, keyspace: Option<KeyspaceId>) -> Result<(Vec<Due>, bool)> {
+        let now_ms = self.now_ms();
+        let view = self.view.load_full();
+        let mut progress = self.sweeper.0.lock();
+        let mut due = Vec::new();
+        for generation in view.generations() {
+            let pending = progress.memtables.entry(generation.first_seq()).or_default();
+            pending.collect(generation, now_ms, &mut due);
+        }
+        for tree in view.version.trees() {
+            if keyspace.is_some_and(|wanted| wanted != tree.id) {
+                continue;
+            }
+            for file in tree.tables() {
+                if due.len() >= STEP {
+                    break;
+                }
+                let first = file.meta().min_expire_ms;
+                if first != 0 && first <= now_ms {
+                    let at = progress.tables.entry(file.number()).or_default();
+                    collect_table(tree.id, file.table(), at, now_ms, &mut due)?;
+                }
+            }
+        }
+        let is_current = |seq: &Seq| view.generations().any(|g| g.first_seq() == *seq);
+        progress.memtables.retain(|seq, _| is_current(seq));
+        let tables = view.version.state().tables().count();
+        if progress.tables.len() > 2 * tables + 16 {
+            progress.tables.clear();
+        }
+        let has_more = due.len() >= STEP;
+        due.retain(|one| {
+            let newest = self.newest(&view, one.keyspace, &one.key);
+            matches!(newest, Ok(Some((seq, _, _))) if seq == one.seq)
+        });
+        Ok((due, has_more))
+    }
+}
+
+impl Pending {
+    fn collect(&mut self, generation: &Generation, now_ms: u64, due: &mut Vec<Due>) {
+        for (index, _, entry) in generation.memtable.expiring(self.seen) {
+            self.soonest.push(Reverse((entry.expire_at_ms, index)));
+            self.seen = index + 1;
+        }
+        while due.len() < STEP {
+            match self.soonest.peek() {
+                Some(&Reverse((at_ms, index))) if at_ms <= now_ms => {
+                    self.soonest.pop();
+                    if let Some((_, keyspace, entry)) = generation.memtable.expiring(index).next() {
+                        due.push(Due { keyspace, key: entry.key.to_vec(), seq: entry.seq });
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+fn collect_table(
+    keyspace: KeyspaceId,
+    table: &Arc<Table>,
+    at: &mut u64,
+    now_ms: u64,
+    due: &mut Vec<Due>,
+) -> Result<()> {
+    let room = STEP.saturating_sub(due.len());
+    let found = table.due(*at, now_ms, room)?;
+    *at = found.next;
+    due.extend(found.records.into_iter().map(|r| Due { keyspace, key: r.key, seq: r.seq }));
+    Ok(())
+}
