@@ -72,4 +72,4 @@ fn sparse_blobs(version: &Version, options: &Options) -> Vec<FileNumber> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

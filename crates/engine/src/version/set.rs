@@ -391,3 +391,6 @@ fn open_tables(context: &FileContext, metas: &[Arc<TableMeta>]) -> Result<OpenTa
     };
     Ok(files.into_iter().map(|file| (file.number(), file)).collect())
 }
+
+#[cfg(test)]
+mod tests;

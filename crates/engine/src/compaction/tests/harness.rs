@@ -84,6 +84,13 @@ impl Harness {
         self.set = VersionSet::open(&self.options.env, &self.dir, cache, false).unwrap();
     }
 
+    /// What a process that only reads finds now.
+    pub fn reopen_read_only_epoch(&self, expected: u64) {
+        let cache = Arc::new(BlockCache::new(0));
+        let set = VersionSet::open(&self.options.env, &self.dir, cache, true).unwrap();
+        assert_eq!(set.epoch(), expected);
+    }
+
     pub fn version(&self) -> Arc<Version> {
         self.set.current().clone()
     }
