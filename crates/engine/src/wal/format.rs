@@ -12,7 +12,7 @@
 //!  32  database uuid    16
 //!  48  predecessor      u64  number of the segment before, 0 = none
 //!  56  predecessor end  u64  offset at which the predecessor's valid records end
-//!  64  first seq        u64  one above the last sequence number of the predecessor
+//!  64  first seq        u64  one above the last sequence number of the predecessor, 1..=2^62
 //!  72  epoch            u64
 //!  80  boot id          u64  of the machine's start during which the segment was written
 //!  88  checksum         u32  of bytes 0..88, bound to (file uid, 0)
@@ -47,6 +47,8 @@ pub const MAGIC: [u8; 8] = *b"aidb.wal";
 pub const FORMAT_VERSION: u16 = 1;
 /// Required feature bits that this version understands.
 pub const REQUIRED_BITS_KNOWN: u32 = 0;
+/// No segment starts above this sequence number.
+pub const SEQ_MAX: u64 = 1 << 62;
 /// Bytes of the segment header.
 pub const HEADER_BYTES: usize = 96;
 /// Bytes of a record header.
@@ -119,6 +121,9 @@ impl SegmentHeader {
         let required = u64_at(head, 8) >> 32;
         if version != FORMAT_VERSION || required as u32 & !REQUIRED_BITS_KNOWN != 0 {
             return Err(HeaderFault::Newer { version, required: required as u32 });
+        }
+        if !(1..=SEQ_MAX).contains(&u64_at(head, 64)) {
+            return Err(HeaderFault::Damaged("first sequence number is out of range"));
         }
         let mut uuid = [0; 16];
         uuid.copy_from_slice(&head[32..48]);

@@ -6,6 +6,7 @@
 
 pub mod files;
 pub mod mutate;
+pub mod seeds;
 pub mod tables;
 
 use std::path::Path;
