@@ -80,7 +80,8 @@ fn manifest() -> Result<Vec<u8>> {
     let (vfs, dir) = (MemVfs::new(), Path::new("/"));
     let mut writer = ManifestWriter::create(&vfs, dir, &[3; 16], 1, &State::default())?;
     for _ in 0..3 {
-        writer.append(&VersionEdit { last_seq: Some(9), ..edit() })?;
+        let edit = VersionEdit { last_seq: Some(9), ..edit() };
+        writer.append(&vfs, &edit).map_err(|failure| failure.error)?;
     }
     contents(&vfs, &FileKind::Manifest.path(dir, 1))
 }
