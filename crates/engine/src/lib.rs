@@ -22,6 +22,7 @@ pub mod iterator;
 pub mod memtable;
 pub mod options;
 pub mod range_tombstone;
+pub mod repair;
 pub mod table;
 pub mod varint;
 pub mod version;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aidb_engine::Options;
 use aidb_engine::inspect::{self, Cell, Report, Row};
 use aidb_engine::vfs::OsVfs;
 use pyo3::prelude::*;
@@ -40,6 +41,27 @@ pub fn check_file(py: Python<'_>, directory: PathBuf, path: PathBuf) -> PyResult
 #[pyo3(signature = (directory, /))]
 pub fn check_references(py: Python<'_>, directory: PathBuf) -> PyResult<Vec<String>> {
     py.detach(|| inspect::check_references(&OsVfs::new(), &directory)).map_err(raise)
+}
+
+/// Rebuilds a database from what can be read of its files.
+#[pyfunction]
+#[pyo3(signature = (directory, /))]
+pub fn repair(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let repair = || aidb_engine::repair::repair(&directory, &Options::default());
+    let report = py.detach(repair).map_err(raise)?;
+    let shown = PyDict::new(py);
+    shown.set_item("tables", report.tables)?;
+    shown.set_item("batches", report.batches)?;
+    shown.set_item("entries", report.entries)?;
+    let lost = PyList::empty(py);
+    for item in report.lost {
+        let row = PyDict::new(py);
+        row.set_item("file", item.file.to_string_lossy())?;
+        row.set_item("what", item.what)?;
+        lost.append(row)?;
+    }
+    shown.set_item("lost", lost)?;
+    Ok(shown)
 }
 
 fn show<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {

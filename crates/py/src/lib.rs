@@ -48,7 +48,7 @@ mod _core {
     #[pymodule_export]
     use crate::database::Database;
     #[pymodule_export]
-    use crate::inspect::{check_file, check_references, database_files, inspect_file};
+    use crate::inspect::{check_file, check_references, database_files, inspect_file, repair};
     #[pymodule_export]
     use crate::options::option_names;
     #[pymodule_export]

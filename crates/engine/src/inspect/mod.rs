@@ -22,6 +22,8 @@ use aidb_base::{Error, Result};
 use crate::file_names::FileKind;
 use crate::vfs::Vfs;
 
+pub(crate) use log::own_uid as segment_uid;
+
 pub use check::{check, check_references};
 pub use directory::{DatabaseFile, files};
 pub use report::{Cell, Report, Row, Section};
@@ -92,7 +94,7 @@ fn subject(path: &Path) -> Result<Subject> {
     })
 }
 
-fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
     let file = vfs.open_read(path)?;
     let mut bytes = vec![0; file.len() as usize];
     file.read_exact_at(0, &mut bytes)?;
@@ -100,7 +102,7 @@ fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Identity that a table or blob file claims in its header.
-fn own_uid(vfs: &dyn Vfs, path: &Path) -> Result<u64> {
+pub(crate) fn own_uid(vfs: &dyn Vfs, path: &Path) -> Result<u64> {
     const UID_AT: u64 = 20;
     let mut uid = [0; 8];
     vfs.open_read(path)?.read_exact_at(UID_AT, &mut uid)?;
@@ -108,9 +110,9 @@ fn own_uid(vfs: &dyn Vfs, path: &Path) -> Result<u64> {
 }
 
 /// Whether `error` is a finding about the bytes, to be reported, rather than a reason to stop.
-fn is_finding(error: &Error) -> bool {
+pub(crate) fn is_finding(error: &Error) -> bool {
     error.kind() == aidb_base::ErrorKind::Corruption
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

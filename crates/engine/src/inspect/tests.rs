@@ -16,17 +16,17 @@ use crate::version::{AddedTable, BlobMeta, KeyspaceMeta, State, TableMeta, Versi
 use crate::vfs::MemVfs;
 use crate::wal::format::{self as wal, RecordType, SegmentHeader};
 
-const UUID: [u8; 16] = [7; 16];
-const MANIFEST: FileNumber = 1;
-const LOG: FileNumber = 2;
-const TABLE: FileNumber = 3;
-const BLOB: FileNumber = 4;
+pub(crate) const UUID: [u8; 16] = [7; 16];
+pub(crate) const MANIFEST: FileNumber = 1;
+pub(crate) const LOG: FileNumber = 2;
+pub(crate) const TABLE: FileNumber = 3;
+pub(crate) const BLOB: FileNumber = 4;
 
-fn dir() -> PathBuf {
+pub(crate) fn dir() -> PathBuf {
     PathBuf::from("/db")
 }
 
-fn database() -> MemVfs {
+pub(crate) fn database() -> MemVfs {
     let vfs = MemVfs::new();
     for kind in FileKind::ALL {
         vfs.create_dir_all(&kind.dir(&dir())).unwrap();
@@ -135,7 +135,7 @@ fn write_log(vfs: &MemVfs) {
     replace(vfs, &file_names::wal(&dir(), LOG), &bytes);
 }
 
-fn replace(vfs: &MemVfs, path: &Path, bytes: &[u8]) {
+pub(crate) fn replace(vfs: &MemVfs, path: &Path, bytes: &[u8]) {
     vfs.remove(path).unwrap();
     let mut file = vfs.create(path).unwrap();
     file.append(bytes).unwrap();
