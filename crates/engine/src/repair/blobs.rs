@@ -6,7 +6,9 @@ use std::sync::Arc;
 use aidb_base::{FileNumber, Result, hash};
 
 use super::Work;
+use crate::blob::format::FOOTER_BYTES;
 use crate::blob::{BlobFile, BlobRef};
+use crate::file_header::FILE_HEADER_BYTES;
 use crate::file_names::{self, FileKind};
 use crate::inspect::{is_finding, own_uid};
 use crate::version::{BlobMeta, BlobState};
@@ -35,7 +37,9 @@ pub fn collect(work: &mut Work<'_>) -> Result<()> {
             Ok(file) => {
                 let is_sound = check(work, number, &file)?;
                 let digest = hash::digest(&crate::inspect::read(work.vfs, &path)?);
-                let meta = BlobMeta { number, bytes: file.bytes(), digest };
+                let bytes = file.bytes();
+                let value_bytes = bytes - (FILE_HEADER_BYTES + FOOTER_BYTES) as u64;
+                let meta = BlobMeta { number, bytes, value_bytes, digest };
                 if !is_sound {
                     work.blobs.damaged.insert(number);
                 }

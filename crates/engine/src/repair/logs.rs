@@ -5,7 +5,7 @@ use std::path::Path;
 use aidb_base::{Error, KeyspaceId, Result, Seq};
 use std::collections::BTreeMap;
 
-use super::{Source, Work};
+use super::Work;
 use crate::batch::{Operation, Operations};
 use crate::entry::{Kind, RangeTombstone};
 use crate::file_names::{self, FileKind};
@@ -31,7 +31,7 @@ pub fn collect(work: &mut Work<'_>) -> Result<()> {
         collect_segment(work, &path, &mut entries, &mut last_seq)?;
     }
     for (keyspace, entries) in entries {
-        work.sources_of(keyspace).cursors.push(Source::Kept(VecCursor::new(entries)));
+        work.sources_of(keyspace).cursors.push(VecCursor::new(entries).into());
     }
     Ok(())
 }

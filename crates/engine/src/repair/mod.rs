@@ -29,9 +29,8 @@ use aidb_base::{Error, FileNumber, KeyspaceId, Result, Seq};
 
 use crate::entry::RangeTombstone;
 use crate::file_names::{self, FileKind};
-use crate::iterator::VecCursor;
+use crate::iterator::AnyCursor;
 use crate::options::{Env, Options};
-use crate::table::TableCursor;
 use crate::version::manifest::{ManifestWriter, switch_current};
 use crate::vfs::Vfs;
 
@@ -67,14 +66,8 @@ pub struct RepairReport {
 /// Records of one keyspace, from all files.
 #[derive(Default)]
 struct Sources {
-    cursors: Vec<Source>,
+    cursors: Vec<AnyCursor>,
     range_tombstones: Vec<RangeTombstone>,
-}
-
-/// A sorted run of records.
-enum Source {
-    Table(TableCursor),
-    Kept(VecCursor),
 }
 
 /// What repair is working on.

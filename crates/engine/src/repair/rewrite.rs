@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use aidb_base::{Error, FileNumber, KeyspaceId, Result, hash};
 
 use super::blobs::Fate;
-use super::{Source, Sources, Work};
+use super::{Sources, Work};
 use crate::entry::{Entry, Kind};
 use crate::file_names::{self, FileKind};
 use crate::iterator::{Cursor, MergeCursor};
 use crate::options::{KeyspaceOptions, Options};
 use crate::range_tombstone::RangeTombstones;
-use crate::table::{TableBuilder, TableOptions, TableProperties};
+use crate::table::{TableBuilder, TableOptions};
 use crate::version::format::LEVEL_MAX;
 use crate::version::{AddedTable, BlobMeta, KeyspaceMeta, State, TableMeta, VersionEdit};
 
@@ -182,35 +182,10 @@ impl Output<'_> {
 
     fn cut(&mut self) -> Result<()> {
         let Some((number, builder)) = self.builder.take() else { return Ok(()) };
-        let meta = meta_of(number, builder.finish()?);
+        let meta = TableMeta::new(number, &builder.finish()?);
         let keyspace = self.template.keyspace;
         self.added.push(AddedTable { keyspace, level: LEVEL_MAX, run: 0, meta });
         Ok(())
-    }
-}
-
-fn meta_of(number: FileNumber, properties: TableProperties) -> TableMeta {
-    let it = properties;
-    TableMeta {
-        number,
-        bytes: it.bytes,
-        digest: it.digest,
-        codec: it.codec,
-        smallest: it.smallest,
-        largest: it.largest,
-        min_seq: it.min_seq,
-        max_seq: it.max_seq,
-        entries: it.entries,
-        deletes: it.deletes,
-        expiring: it.expiring,
-        min_expire_ms: it.min_expire_ms,
-        max_expire_ms: it.max_expire_ms,
-        raw_key_bytes: it.raw_key_bytes,
-        raw_value_bytes: it.raw_value_bytes,
-        range_tombstones: it.range_tombstones,
-        rt_applied_seq: it.rt_applied_seq,
-        created_ms: it.created_ms,
-        blob_refs: it.blob_refs,
     }
 }
 
@@ -221,55 +196,4 @@ fn settle_blobs(work: &mut Work<'_>) -> Vec<BlobMeta> {
         if is_damaged { &mut work.damaged } else { &mut work.merged }.push(path);
     }
     work.blobs.kept().into_values().map(|blob| blob.meta).collect()
-}
-
-impl Cursor for Source {
-    fn seek_to_first(&mut self) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.seek_to_first(),
-            Self::Kept(cursor) => cursor.seek_to_first(),
-        }
-    }
-
-    fn seek_to_last(&mut self) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.seek_to_last(),
-            Self::Kept(cursor) => cursor.seek_to_last(),
-        }
-    }
-
-    fn seek(&mut self, key: &[u8]) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.seek(key),
-            Self::Kept(cursor) => cursor.seek(key),
-        }
-    }
-
-    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.seek_before(key),
-            Self::Kept(cursor) => cursor.seek_before(key),
-        }
-    }
-
-    fn next(&mut self) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.next(),
-            Self::Kept(cursor) => cursor.next(),
-        }
-    }
-
-    fn prev(&mut self) -> Result<()> {
-        match self {
-            Self::Table(cursor) => cursor.prev(),
-            Self::Kept(cursor) => cursor.prev(),
-        }
-    }
-
-    fn entry(&self) -> Option<Entry<'_>> {
-        match self {
-            Self::Table(cursor) => cursor.entry(),
-            Self::Kept(cursor) => cursor.entry(),
-        }
-    }
 }

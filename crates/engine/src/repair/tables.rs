@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aidb_base::{FileNumber, Result, hash};
 
-use super::{Source, Work};
+use super::Work;
 use crate::cache::BlockCache;
 use crate::file_names::{self, FileKind};
 use crate::inspect::{is_finding, own_uid};
@@ -16,7 +16,7 @@ use crate::version::TableMeta;
 /// Opens every table that may hold live records.
 pub fn collect(work: &mut Work<'_>) -> Result<()> {
     let named: Vec<_> = work.survey.state.tables().map(|(_, it)| it.meta.clone()).collect();
-    let mut numbers = FileKind::Table.list(work.vfs, work.dir)?;
+    let numbers = FileKind::Table.list(work.vfs, work.dir)?;
     for meta in &named {
         if !numbers.contains(&meta.number) {
             let path = file_names::table(work.dir, meta.number);
@@ -24,12 +24,11 @@ pub fn collect(work: &mut Work<'_>) -> Result<()> {
         }
     }
     let is_named = |number: &FileNumber| named.iter().any(|meta| meta.number == *number);
-    if work.survey.is_complete {
-        let leftovers = numbers.extract_if(.., |number| !is_named(number));
-        let paths: Vec<_> = leftovers.map(|it| file_names::table(work.dir, it)).collect();
-        work.merged.extend(paths);
-    }
     for number in numbers {
+        if work.survey.is_complete && !is_named(&number) {
+            work.merged.push(file_names::table(work.dir, number));
+            continue;
+        }
         let meta = named.iter().find(|meta| meta.number == number);
         collect_one(work, number, meta.map(|meta| &**meta))?;
     }
@@ -57,12 +56,12 @@ fn collect_one(work: &mut Work<'_>, number: FileNumber, meta: Option<&TableMeta>
     collect_range_tombstones(work, &path, &table)?;
     match table.verify(meta.map(|meta| meta.digest)) {
         Ok(()) => {
-            work.sources_of(keyspace).cursors.push(Source::Table(table.cursor(false)));
+            work.sources_of(keyspace).cursors.push(table.cursor(false).into());
             work.merged.push(path);
         }
         Err(error) if is_finding(&error) => {
             let kept = salvage(work, &path, &table);
-            work.sources_of(keyspace).cursors.push(Source::Kept(VecCursor::new(kept)));
+            work.sources_of(keyspace).cursors.push(VecCursor::new(kept).into());
             work.damaged.push(path);
         }
         Err(error) => return Err(error),
