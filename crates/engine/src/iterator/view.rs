@@ -128,6 +128,7 @@ impl<C: Cursor> ViewCursor<C> {
             Place::Merge => {
                 self.save_key();
                 self.place = Place::None;
+                self.merge.next()?;
             }
             Place::Saved => {
                 self.place = Place::None;
@@ -196,6 +197,7 @@ impl<C: Cursor> ViewCursor<C> {
                 self.merge.next()?;
             } else if self.hidden.hides(&entry) {
                 self.save_key();
+                self.merge.next()?;
                 skip_forward(&mut self.merge, &self.saved.key)?;
             } else {
                 self.place = Place::Merge;

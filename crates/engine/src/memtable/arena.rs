@@ -16,7 +16,7 @@
 //!
 //! 1. A [`RecordRef`] is made only by [`Arena::push`], after the record's bytes are written.
 //! 2. Bytes of a record are never written again, but for `replaced`, which is atomic.
-//! 3. Chunks are freed only when the arena is dropped, and a `RecordRef` is only given back to the
+//! 3. Chunks are freed or reused only when the arena is dropped, and a `RecordRef` is only given back to the
 //!    arena that made it, which the memtable keeps alive (`RecordRef` never leaves the memtable).
 //! 4. One thread at a time calls [`Arena::push`] (the caller holds the database's write lock). Other
 //!    threads learn of a record only through a Release store ([`Slot::store`] or the record list).
@@ -25,6 +25,7 @@
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 use aidb_base::{KeyspaceId, Seq};
@@ -38,7 +39,7 @@ const FLAG_FIRST: u8 = 0b1000;
 const HEADER_BYTES: usize = size_of::<Header>();
 const ALIGN: usize = align_of::<Header>();
 const FIRST_CHUNK_BYTES: usize = 64 << 10;
-const CHUNK_BYTES_MAX: usize = 2 << 20;
+const CHUNK_BYTES_MAX: usize = 1 << 20;
 const TAG_SHIFT: u32 = 48;
 const ADDRESS_MASK: usize = (1 << TAG_SHIFT) - 1;
 
@@ -67,18 +68,23 @@ unsafe impl Send for RecordRef {}
 unsafe impl Sync for RecordRef {}
 
 impl RecordRef {
-    /// Tells the processor that the record will be read soon.
+    /// Tells the processor that header and key will be read soon.
     #[inline]
     pub(super) fn prefetch(self) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch has no effect on memory, whatever the address.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let address = self.0.as_ptr().cast::<i8>();
-            _mm_prefetch(address, _MM_HINT_T0);
-            _mm_prefetch(address.wrapping_add(64), _MM_HINT_T0);
-        }
+        prefetch(self.0.as_ptr());
+        prefetch(self.0.as_ptr().wrapping_byte_add(64));
     }
+}
+
+#[inline]
+fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch has no effect on memory, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
 }
 
 /// A record to be written.
@@ -201,11 +207,6 @@ impl<'a> Record<'a> {
     }
 }
 
-struct Chunk {
-    start: NonNull<u8>,
-    layout: Layout,
-}
-
 /// Chunks of records.
 ///
 /// **Concurrency**: one thread at a time pushes; any number reads records it was given.
@@ -215,21 +216,18 @@ pub(super) struct Arena {
     chunks: Mutex<Vec<Chunk>>,
     chunk_bytes: AtomicUsize,
     used: AtomicUsize,
+    pool: Arc<ChunkPool>,
 }
 
-// SAFETY: chunks are plain memory owned by the arena; access is governed by invariants 2 and 4.
-unsafe impl Send for Arena {}
-// SAFETY: as above.
-unsafe impl Sync for Arena {}
-
 impl Arena {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pool: Arc<ChunkPool>) -> Self {
         Self {
             next: AtomicPtr::new(ptr::null_mut()),
             end: AtomicPtr::new(ptr::null_mut()),
             chunks: Mutex::new(Vec::new()),
             chunk_bytes: AtomicUsize::new(FIRST_CHUNK_BYTES),
             used: AtomicUsize::new(0),
+            pool,
         }
     }
 
@@ -313,6 +311,31 @@ impl Arena {
     }
 
     fn add_chunk(&self, bytes: usize) -> NonNull<u8> {
+        let recycled = if bytes == CHUNK_BYTES_MAX { self.pool.take() } else { None };
+        let chunk = recycled.unwrap_or_else(|| Chunk::new(bytes));
+        let start = chunk.start;
+        self.chunks.lock().push(chunk);
+        start
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        self.pool.give(self.chunks.get_mut());
+    }
+}
+
+/// Uninitialized memory. Whoever has the chunk owns the memory.
+struct Chunk {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the chunk owns its memory.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    fn new(bytes: usize) -> Self {
         let layout = layout_of(bytes, ALIGN);
         // SAFETY: the layout is not empty.
         let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
@@ -322,17 +345,49 @@ impl Arena {
             (start.addr().get() + bytes - 1) & !ADDRESS_MASK == 0,
             "the allocator gave an address above 48 bits"
         );
-        self.chunks.lock().push(Chunk { start, layout });
-        start
+        Self { start, layout }
     }
 }
 
-impl Drop for Arena {
+impl Drop for Chunk {
     fn drop(&mut self) {
-        for chunk in self.chunks.get_mut().drain(..) {
-            // SAFETY: allocated with this layout; nobody can borrow records any more.
-            unsafe { dealloc(chunk.start.as_ptr(), chunk.layout) };
-        }
+        // SAFETY: allocated with this layout; an arena drops it when nobody can borrow records.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
+
+/// Chunks of dropped memtables, kept for the next ones: the first touch of fresh memory costs more
+/// than everything else in an insert.
+pub struct ChunkPool {
+    chunks_max: usize,
+    free: Mutex<Vec<Chunk>>,
+}
+
+impl ChunkPool {
+    /// A pool that keeps up to `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { chunks_max: bytes_max / CHUNK_BYTES_MAX, free: Mutex::new(Vec::new()) }
+    }
+
+    /// Bytes kept now.
+    pub fn bytes(&self) -> usize {
+        self.free.lock().len() * CHUNK_BYTES_MAX
+    }
+
+    fn take(&self) -> Option<Chunk> {
+        self.free.lock().pop()
+    }
+
+    /// Takes what fits of `chunks`; the rest stays there.
+    fn give(&self, chunks: &mut Vec<Chunk>) {
+        let mut free = self.free.lock();
+        let room = self.chunks_max.saturating_sub(free.len());
+        let mut left = room;
+        free.extend(chunks.extract_if(.., |chunk| {
+            let taken = left > 0 && chunk.layout.size() == CHUNK_BYTES_MAX;
+            left -= usize::from(taken);
+            taken
+        }));
     }
 }
 
@@ -363,6 +418,12 @@ impl Slot {
         Tagged(self.0.load(Ordering::Acquire))
     }
 
+    /// Tells the processor that the slot will be read soon.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch(self);
+    }
+
     /// Publishes `record`: whoever loads it sees the record's bytes.
     #[inline]
     pub(super) fn store(&self, tag: u16, record: RecordRef) {
@@ -378,11 +439,11 @@ pub(super) fn empty_slots(count: usize) -> Box<[Slot]> {
     // SAFETY: the layout is not empty; a zeroed `Slot` is an empty one; the box frees the memory
     // with the same layout.
     unsafe {
-        let start = alloc_zeroed(layout).cast::<Slot>();
+        let start = alloc_zeroed(layout);
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        Box::from_raw(ptr::slice_from_raw_parts_mut(start, count))
+        Box::from_raw(ptr::slice_from_raw_parts_mut(start.cast::<Slot>(), count))
     }
 }
 

@@ -82,6 +82,15 @@ impl Index {
         self.tables[number].get().map_or(&[], |table| table)
     }
 
+    /// Tells the processor which slot will be read soon.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: IndexHash) {
+        let table = self.table(self.state.load(Ordering::Acquire) >> 1);
+        if let Some(slot) = table.get(hash.low() as usize & (table.len() - 1)) {
+            slot.prefetch();
+        }
+    }
+
     /// The newest record of a key.
     #[inline]
     pub(super) fn get(&self, arena: &Arena, wanted: &Wanted<'_>) -> Option<RecordRef> {
@@ -148,6 +157,11 @@ impl Index {
         let (from, to) = (self.table(number - 1), self.table(number));
         let start = self.moved.load(Ordering::Relaxed);
         let end = (start + MOVED_PER_INSERT).min(from.len());
+        for slot in from.iter().skip(end).take(MOVED_PER_INSERT) {
+            if let Some(next) = slot.load().record() {
+                next.prefetch();
+            }
+        }
         let mut added = 0;
         for slot in &from[start..end] {
             let tagged = slot.load();

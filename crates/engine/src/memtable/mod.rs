@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use aidb_base::{KeyspaceId, Seq};
 use arc_swap::ArcSwap;
 
+pub use arena::ChunkPool;
 pub use cursor::MemCursor;
 
 use self::arena::{Arena, NewRecord};
@@ -67,10 +68,15 @@ impl Memtable {
     /// An empty memtable meant to hold about `bytes_max` bytes and `expected_entries` keys; both may
     /// be exceeded.
     pub fn new(bytes_max: usize, expected_entries: usize) -> Self {
+        Self::with_pool(bytes_max, expected_entries, &Arc::new(ChunkPool::new(0)))
+    }
+
+    /// As [`Memtable::new`], with memory from `pool`, which gets it back when the memtable is dropped.
+    pub fn with_pool(bytes_max: usize, expected_entries: usize, pool: &Arc<ChunkPool>) -> Self {
         // No key costs less than this, so more slots than that would be wasted.
         let keys_max = bytes_max / ENTRY_BYTES_MIN;
         Self {
-            arena: Arena::new(),
+            arena: Arena::new(pool.clone()),
             index: Index::new(expected_entries.min(keys_max)),
             list: RecordList::new(),
             runs: Runs::default(),
@@ -114,6 +120,13 @@ impl Memtable {
         } else {
             Previous::Live
         }
+    }
+
+    /// Starts loading what [`Memtable::insert`] and [`Memtable::get`] of the key will look at first.
+    /// Worth it when something else is done in between.
+    #[inline]
+    pub fn prefetch(&self, keyspace: KeyspaceId, hash: u64) {
+        self.index.prefetch(IndexHash::new(keyspace, hash));
     }
 
     /// Adds a range tombstone.

@@ -1,9 +1,10 @@
 //! Sorted access to a memtable, built only when somebody asks for it.
 //!
-//! Records that came since the last request are sorted into a run; runs of similar size are merged
-//! like a binary counter, but never into more than 64 Ki records, so that no cursor waits long.
-//! Records that came in order are not sorted, and runs that follow each other are only copied.
-//! A frozen memtable can be given one run over everything, which then serves every cursor.
+//! Records that came since the last request are sorted into a run; records that came in order are
+//! only checked. Runs of similar size are merged like a binary counter: small ones at once, large
+//! ones a bounded number of steps with every request, so that no cursor waits for a large merge.
+//! Meanwhile cursors use the two runs. A frozen memtable can be given one run over everything, which
+//! then serves every cursor.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +14,16 @@ use parking_lot::Mutex;
 
 use super::arena::{Arena, RecordRef};
 use super::list::RecordList;
-use super::sort::Sorted;
+use super::sort::{Merging, Sorted};
 
-const RUN_RECORDS_MAX: usize = 64 << 10;
+/// Most records of a merged run.
+const MERGED_RECORDS_MAX: usize = 256 << 10;
+/// Merges into up to this many records are done at once.
+const MERGED_AT_ONCE_MAX: usize = 1 << 10;
+/// Steps of a large merge per request and per record that is new in it. A record goes through at
+/// most eight large merges, so that they keep up with inserts.
+const STEPS_PER_REQUEST: usize = 512;
+const STEPS_PER_RECORD: usize = 10;
 
 /// Runs of all keyspaces. The mutex is shared by cursors and never taken by inserts.
 #[derive(Default)]
@@ -33,7 +41,10 @@ struct State {
 #[derive(Default)]
 struct KeyspaceRuns {
     unsorted: Vec<RecordRef>,
+    /// Largest first.
     runs: Vec<Arc<Sorted>>,
+    /// A large merge in progress and the runs it is made of.
+    merging: Option<(Merging, [Arc<Sorted>; 2])>,
     /// One run over all records of a frozen memtable.
     whole: Option<Arc<Sorted>>,
 }
@@ -69,8 +80,8 @@ impl Runs {
         // Sorted outside the lock: cursors go on with the runs there are.
         drop(state);
         let records = (0..list.len()).filter_map(|index| list.get(index));
-        let own = records.filter(|&at| arena.record(at).keyspace() == keyspace);
-        let whole = Arc::new(Sorted::new(arena, own));
+        let own: Vec<_> = records.filter(|&at| arena.record(at).keyspace() == keyspace).collect();
+        let whole = Arc::new(Sorted::new(arena, &own));
         if let Some(runs) = self.state.lock().keyspaces.get_mut(&keyspace) {
             *runs = KeyspaceRuns { whole: Some(whole.clone()), ..KeyspaceRuns::default() };
         }
@@ -109,24 +120,59 @@ impl KeyspaceRuns {
             debug_assert!(self.unsorted.is_empty(), "inserted into a frozen memtable");
             return vec![whole.clone()];
         }
-        for records in self.unsorted.chunks(RUN_RECORDS_MAX) {
-            let run = Sorted::new(arena, records.iter().copied());
-            push_run(arena, &mut self.runs, run);
+        let fresh = std::mem::take(&mut self.unsorted);
+        if !fresh.is_empty() {
+            self.add(Sorted::new(arena, &fresh));
+            self.merge_small(arena);
         }
-        self.unsorted = Vec::new();
-        self.runs.clone()
+        self.merge_large(arena, STEPS_PER_REQUEST + STEPS_PER_RECORD * fresh.len());
+        let merging = self.merging.iter().flat_map(|(_, parts)| parts);
+        self.runs.iter().chain(merging).cloned().collect()
+    }
+
+    fn add(&mut self, run: Sorted) {
+        if !run.items.is_empty() {
+            let at = self.runs.partition_point(|other| other.items.len() >= run.items.len());
+            self.runs.insert(at, Arc::new(run));
+        }
+    }
+
+    fn merge_small(&mut self, arena: &Arena) {
+        while let [.., left, right] = self.runs.as_slice() {
+            if !are_similar(left, right) || total(left, right) > MERGED_AT_ONCE_MAX {
+                return;
+            }
+            let mut merging = Merging::new(arena, left.clone(), right.clone());
+            self.runs.truncate(self.runs.len() - 2);
+            if let Some(merged) = merging.advance(arena, usize::MAX) {
+                self.add(merged);
+            }
+        }
+    }
+
+    fn merge_large(&mut self, arena: &Arena, steps: usize) {
+        if self.merging.is_none() {
+            let pair = self.runs.windows(2).rposition(|pair| {
+                are_similar(&pair[0], &pair[1]) && total(&pair[0], &pair[1]) <= MERGED_RECORDS_MAX
+            });
+            let Some(at) = pair else { return };
+            let (left, right) = (self.runs.remove(at), self.runs.remove(at));
+            let merging = Merging::new(arena, left.clone(), right.clone());
+            self.merging = Some((merging, [left, right]));
+        }
+        let merged = self.merging.as_mut().and_then(|(merging, _)| merging.advance(arena, steps));
+        if let Some(merged) = merged {
+            self.merging = None;
+            self.add(merged);
+        }
     }
 }
 
-/// Adds a run and merges the last ones while they are of similar size.
-fn push_run(arena: &Arena, runs: &mut Vec<Arc<Sorted>>, mut run: Sorted) {
-    while let Some(before) = runs.pop_if(|before| {
-        before.items.len() <= run.items.len() * 2
-            && before.items.len() + run.items.len() <= RUN_RECORDS_MAX
-    }) {
-        run = Sorted::merged(arena, &before, &run);
-    }
-    if !run.items.is_empty() {
-        runs.push(Arc::new(run));
-    }
+/// Whether merging the smaller `right` into `left` is worth the copying.
+fn are_similar(left: &Sorted, right: &Sorted) -> bool {
+    left.items.len() <= right.items.len() * 2
+}
+
+fn total(left: &Sorted, right: &Sorted) -> usize {
+    left.items.len() + right.items.len()
 }

@@ -5,12 +5,15 @@
 //! integers next to each other instead of keys all over memory makes the sort several times faster.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::arena::{Arena, Record, RecordRef};
 
 const HEAD_BYTES: usize = 8;
-const SMALL: usize = 24;
+/// Groups of equal heads up to this size are sorted by whole keys.
+const SMALL_GROUP: usize = 24;
 const DEPTH_MAX: usize = 32;
+const SAMPLES: usize = 64;
 
 /// A record and the head of its key.
 #[derive(Clone, Copy, Debug)]
@@ -28,46 +31,14 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    /// Sorts `records`; those already in order are only checked.
-    pub(super) fn new(arena: &Arena, records: impl Iterator<Item = RecordRef>) -> Self {
-        let mut items: Vec<Item> = records
-            .filter(|&at| !arena.record(at).is_replaced())
-            .map(|record| Item { head: 0, record })
-            .collect();
-        let (skip, in_order) = survey(arena, &items);
-        set_heads(arena, &mut items, skip);
-        if !in_order {
+    /// Sorts `records`; those already in order are only checked. Replaced records are left out.
+    pub(super) fn new(arena: &Arena, records: &[RecordRef]) -> Self {
+        let mut items = Vec::with_capacity(records.len());
+        let skip = with_heads(arena, records, &mut items);
+        if !items.is_sorted_by(|a, b| !is_before(arena, b, a)) {
             sort(arena, &mut items, skip, 0);
         }
         Self { skip, items }
-    }
-
-    /// The union of two sets.
-    pub(super) fn merged(arena: &Arena, left: &Self, right: &Self) -> Self {
-        let (Some(l), Some(r)) = (left.items.first(), right.items.first()) else {
-            let full = if left.items.is_empty() { right } else { left };
-            return Self { skip: full.skip, items: full.items.clone() };
-        };
-        let shared = shared_prefix(arena.record(l.record).key(), arena.record(r.record).key());
-        let skip = left.skip.min(right.skip).min(shared);
-        let (mut rebuilt_left, mut rebuilt_right) = (Vec::new(), Vec::new());
-        let left = left.items_with_skip(arena, skip, &mut rebuilt_left);
-        let right = right.items_with_skip(arena, skip, &mut rebuilt_right);
-        Self { skip, items: merge(arena, left, right) }
-    }
-
-    fn items_with_skip<'a>(
-        &'a self,
-        arena: &Arena,
-        skip: usize,
-        rebuilt: &'a mut Vec<Item>,
-    ) -> &'a [Item] {
-        if self.skip == skip {
-            return &self.items;
-        }
-        rebuilt.extend_from_slice(&self.items);
-        set_heads(arena, rebuilt, skip);
-        rebuilt
     }
 
     /// Number of records whose key is before `key`.
@@ -81,16 +52,33 @@ impl Sorted {
         }
         let head = head(key, self.skip);
         let from = self.items.partition_point(|item| item.head < head);
-        let same = &self.items[from..];
+        let same = self.items[from..].partition_point(|item| {
+            item.head == head && arena.record(item.record).key() < key
+        });
         from + same
-            .partition_point(|item| item.head == head && arena.record(item.record).key() < key)
+    }
+
+    /// The same records with heads after `skip` bytes, which may not be more than now.
+    fn with_skip(&self, arena: &Arena, skip: usize) -> Self {
+        let mut items = self.items.clone();
+        set_heads(arena, &mut items, skip);
+        Self { skip, items }
     }
 }
 
 /// Key ascending, then sequence number descending.
 #[inline]
-pub(super) fn compare(a: &Record<'_>, b: &Record<'_>) -> Ordering {
+fn compare(a: &Record<'_>, b: &Record<'_>) -> Ordering {
     a.key().cmp(b.key()).then_with(|| b.seq().cmp(&a.seq()))
+}
+
+/// The order of items whose heads were taken after the same number of bytes.
+#[inline]
+fn is_before(arena: &Arena, a: &Item, b: &Item) -> bool {
+    if a.head != b.head {
+        return a.head < b.head;
+    }
+    compare(&arena.record(a.record), &arena.record(b.record)) == Ordering::Less
 }
 
 #[inline]
@@ -116,93 +104,124 @@ fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 
-/// The length of the prefix that all keys share, and whether the records are in order.
-fn survey(arena: &Arena, items: &[Item]) -> (usize, bool) {
-    let Some(first) = items.first() else { return (0, true) };
-    let prefix = arena.record(first.record).key();
-    let mut skip = prefix.len();
-    let mut in_order = true;
-    let mut before = arena.record(first.record);
-    for item in &items[1..] {
-        let record = arena.record(item.record);
-        if !record.key().starts_with(&prefix[..skip]) {
-            skip = shared_prefix(&prefix[..skip], record.key());
-        }
-        in_order = in_order && compare(&before, &record) == Ordering::Less;
-        before = record;
+/// Length of the prefix that the keys of `records` share.
+fn shared_by_all(arena: &Arena, records: impl Iterator<Item = RecordRef>) -> usize {
+    let mut prefix: Option<&[u8]> = None;
+    for record in records {
+        let key = arena.record(record).key();
+        prefix = Some(match prefix {
+            None => key,
+            Some(prefix) if key.starts_with(prefix) => prefix,
+            Some(prefix) => &prefix[..shared_prefix(prefix, key)],
+        });
     }
-    (skip, in_order)
+    prefix.map_or(0, <[u8]>::len)
+}
+
+/// Makes items of `records` in one pass over them and gives the length of their shared prefix. A
+/// sample tells the length; when it was wrong, the heads are taken again.
+fn with_heads(arena: &Arena, records: &[RecordRef], items: &mut Vec<Item>) -> usize {
+    let Some(&first) = records.first() else { return 0 };
+    let samples = records.iter().step_by(records.len().div_ceil(SAMPLES)).copied();
+    let guess = shared_by_all(arena, samples);
+    let prefix = &arena.record(first).key()[..guess];
+    let mut skip = guess;
+    for &at in records {
+        let record = arena.record(at);
+        if record.is_replaced() {
+            continue;
+        }
+        let key = record.key();
+        if !key.starts_with(&prefix[..skip]) {
+            skip = shared_prefix(&prefix[..skip], key);
+        }
+        items.push(Item { head: head(key, skip), record: at });
+    }
+    if skip < guess {
+        set_heads(arena, items, skip);
+    }
+    skip
 }
 
 /// Sorts items whose heads were taken after `skip` bytes.
 fn sort(arena: &Arena, items: &mut [Item], skip: usize, depth: usize) {
     items.sort_unstable_by_key(|item| item.head);
-    let mut start = 0;
-    while start < items.len() {
-        let head = items[start].head;
-        let len = items[start..].iter().take_while(|item| item.head == head).count();
-        if len > 1 {
-            sort_equal_heads(arena, &mut items[start..start + len], skip, depth);
+    for group in items.chunk_by_mut(|a, b| a.head == b.head) {
+        if group.len() > 1 {
+            sort_group(arena, group, skip, depth);
         }
-        start += len;
     }
 }
 
-fn sort_equal_heads(arena: &Arena, items: &mut [Item], skip: usize, depth: usize) {
-    if items.len() > SMALL && depth < DEPTH_MAX {
-        let (shared, _) = survey(arena, items);
-        if shared >= skip + HEAD_BYTES {
-            let head = items[0].head;
-            set_heads(arena, items, shared);
-            if items.iter().any(|item| item.head != items[0].head) {
-                sort(arena, items, shared, depth + 1);
-                items.iter_mut().for_each(|item| item.head = head);
-                return;
+/// Sorts items of the same head: large groups by the heads behind what the group shares.
+fn sort_group(arena: &Arena, group: &mut [Item], skip: usize, depth: usize) {
+    if group.len() > SMALL_GROUP && depth < DEPTH_MAX {
+        let head = group[0].head;
+        let shared = shared_by_all(arena, group.iter().map(|item| item.record));
+        set_heads(arena, group, shared);
+        // Less is shared when a key ends inside the head; nothing differs when all keys are equal.
+        let is_useful =
+            shared >= skip + HEAD_BYTES && group.iter().any(|item| item.head != group[0].head);
+        if is_useful {
+            sort(arena, group, shared, depth + 1);
+        }
+        group.iter_mut().for_each(|item| item.head = head);
+        if is_useful {
+            return;
+        }
+    }
+    group.sort_unstable_by(|a, b| compare(&arena.record(a.record), &arena.record(b.record)));
+}
+
+/// Two sets on their way to becoming one, step by step.
+pub(super) struct Merging {
+    left: Arc<Sorted>,
+    right: Arc<Sorted>,
+    left_at: usize,
+    right_at: usize,
+    merged: Sorted,
+}
+
+impl Merging {
+    pub(super) fn new(
+        arena: &Arena,
+        left: Arc<Sorted>,
+        right: Arc<Sorted>,
+    ) -> Self {
+        let mut skip = left.skip.min(right.skip);
+        if let (Some(l), Some(r)) = (left.items.first(), right.items.first()) {
+            let shared = shared_prefix(arena.record(l.record).key(), arena.record(r.record).key());
+            skip = skip.min(shared);
+        }
+        let adapt = |set: Arc<Sorted>| {
+            if set.skip == skip { set } else { set.with_skip(arena, skip).into() }
+        };
+        let (left, right) = (adapt(left), adapt(right));
+        let items = Vec::with_capacity(left.items.len() + right.items.len());
+        Self { left, right, left_at: 0, right_at: 0, merged: Sorted { skip, items } }
+    }
+
+    /// Merges up to `steps` records more; the set when it is complete.
+    pub(super) fn advance(&mut self, arena: &Arena, steps: usize) -> Option<Sorted> {
+        let (left, right) = (&self.left.items, &self.right.items);
+        let until = self.merged.items.len().saturating_add(steps);
+        while let (Some(l), Some(r)) = (left.get(self.left_at), right.get(self.right_at)) {
+            if self.merged.items.len() >= until {
+                return None;
             }
-            items.iter_mut().for_each(|item| item.head = head);
+            let takes_right = is_before(arena, r, l);
+            self.merged.items.push(if takes_right { *r } else { *l });
+            self.right_at += usize::from(takes_right);
+            self.left_at += usize::from(!takes_right);
         }
-    }
-    items.sort_unstable_by(|a, b| compare(&arena.record(a.record), &arena.record(b.record)));
-}
-
-fn is_before(arena: &Arena, a: &Item, b: &Item) -> bool {
-    match a.head.cmp(&b.head) {
-        Ordering::Equal => {
-            compare(&arena.record(a.record), &arena.record(b.record)) == Ordering::Less
-        }
-        order => order == Ordering::Less,
-    }
-}
-
-fn merge(arena: &Arena, mut left: &[Item], mut right: &[Item]) -> Vec<Item> {
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    while let (Some(l), Some(r)) = (left.first(), right.first()) {
-        if is_before(arena, r, l) {
-            merged.push(*r);
-            right = &right[1..];
-        } else {
-            merged.push(*l);
-            left = &left[1..];
-        }
-        if merged.len() == 1 && is_disjoint(arena, left, right) {
-            break;
-        }
-    }
-    let (first, second) = match (left.first(), right.first()) {
-        (Some(l), Some(r)) if is_before(arena, r, l) => (right, left),
-        _ => (left, right),
-    };
-    merged.extend_from_slice(first);
-    merged.extend_from_slice(second);
-    merged
-}
-
-/// Whether all of one side comes before all of the other.
-fn is_disjoint(arena: &Arena, left: &[Item], right: &[Item]) -> bool {
-    match (left.first(), left.last(), right.first(), right.last()) {
-        (Some(l), Some(left_last), Some(r), Some(right_last)) => {
-            is_before(arena, left_last, r) || is_before(arena, right_last, l)
-        }
-        _ => true,
+        // One side is used up. Copying costs less than a step, so it may be more of them.
+        let room = until.saturating_sub(self.merged.items.len()).saturating_mul(4);
+        let (left, right) = (&left[self.left_at..], &right[self.right_at..]);
+        let rest = if left.is_empty() { right } else { left };
+        let copied = rest.len().min(room);
+        self.merged.items.extend_from_slice(&rest[..copied]);
+        self.left_at += if left.is_empty() { 0 } else { copied };
+        self.right_at += if left.is_empty() { copied } else { 0 };
+        (copied == rest.len()).then(|| std::mem::take(&mut self.merged))
     }
 }
