@@ -19,7 +19,7 @@ use std::cmp::Ordering;
 
 use aidb_base::Result;
 
-use super::{AnyCursor, Cursor};
+use super::{AnyCursor, Cursor, compare_keys};
 use crate::entry::Entry;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl<C: Cursor> MergeCursor<C> {
                 return;
             }
             if count == 2 {
-                (self.tree[0], self.tree[1]) = (runner_up, leader);
+                self.tree.swap(0, 1);
                 self.runner_up = RunnerUp::Source(leader);
                 return;
             }
@@ -181,7 +181,7 @@ impl<C: Cursor> MergeCursor<C> {
 
 #[inline]
 fn compare(a: &Entry<'_>, b: &Entry<'_>) -> Ordering {
-    a.key.cmp(b.key).then(b.seq.cmp(&a.seq))
+    compare_keys(a.key, b.key).then_with(|| b.seq.cmp(&a.seq))
 }
 
 impl<C: Cursor> Cursor for MergeCursor<C> {

@@ -2,6 +2,7 @@
 
 mod any;
 mod bounds;
+mod key;
 mod merge;
 mod vec;
 mod view;
@@ -10,6 +11,7 @@ use aidb_base::Result;
 
 pub use any::AnyCursor;
 pub use bounds::{Bounds, prefix_upper_bound};
+pub(crate) use key::{compare_keys, same_key};
 pub use merge::MergeCursor;
 pub use vec::{OwnedEntry, VecCursor};
 pub use view::ViewCursor;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aidb_base::{Result, Seq};
 
-use super::{AnyCursor, Bounds, Cursor, MergeCursor};
+use super::{AnyCursor, Bounds, Cursor, MergeCursor, compare_keys, same_key};
 use crate::entry::{Entry, Kind};
 use crate::range_tombstone::RangeTombstones;
 
@@ -147,7 +147,7 @@ impl<C: Cursor> ViewCursor<C> {
             Place::Merge => {
                 self.save_key();
                 self.place = Place::None;
-                while self.merge.entry().is_some_and(|entry| entry.key == self.saved.key) {
+                while self.merge.entry().is_some_and(|entry| same_key(entry.key, &self.saved.key)) {
                     self.merge.prev()?;
                 }
             }
@@ -190,7 +190,12 @@ impl<C: Cursor> ViewCursor<C> {
     fn settle_forward(&mut self) -> Result<()> {
         loop {
             let Some(entry) = self.merge.entry() else { return Ok(()) };
-            if self.bounds.upper.as_deref().is_some_and(|upper| entry.key >= upper) {
+            if self
+                .bounds
+                .upper
+                .as_deref()
+                .is_some_and(|upper| compare_keys(entry.key, upper).is_ge())
+            {
                 return Ok(());
             }
             if entry.seq > self.hidden.max_seq {
@@ -210,13 +215,19 @@ impl<C: Cursor> ViewCursor<C> {
     fn settle_backward(&mut self) -> Result<()> {
         loop {
             let Some(entry) = self.merge.entry() else { return Ok(()) };
-            if self.bounds.lower.as_deref().is_some_and(|lower| entry.key < lower) {
+            if self
+                .bounds
+                .lower
+                .as_deref()
+                .is_some_and(|lower| compare_keys(entry.key, lower).is_lt())
+            {
                 return Ok(());
             }
             self.saved.key.clear();
             self.saved.key.extend_from_slice(entry.key);
             let mut visible = false;
-            while let Some(entry) = self.merge.entry().filter(|e| e.key == self.saved.key) {
+            loop {
+                let Some(entry) = self.merge.entry() else { break };
                 if entry.seq <= self.hidden.max_seq {
                     visible = !self.hidden.hides(&entry);
                     if visible {
@@ -224,6 +235,9 @@ impl<C: Cursor> ViewCursor<C> {
                     }
                 }
                 self.merge.prev()?;
+                if !self.merge.entry().is_some_and(|next| same_key(next.key, &self.saved.key)) {
+                    break;
+                }
             }
             if visible {
                 self.place = Place::Saved;
@@ -257,7 +271,7 @@ impl Saved {
 /// Moves past every version of `key`.
 #[inline]
 fn skip_forward<C: Cursor>(merge: &mut MergeCursor<C>, key: &[u8]) -> Result<()> {
-    while merge.entry().is_some_and(|entry| entry.key == key) {
+    while merge.entry().is_some_and(|entry| same_key(entry.key, key)) {
         merge.next()?;
     }
     Ok(())

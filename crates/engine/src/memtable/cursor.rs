@@ -15,50 +15,66 @@ const PREFETCH_DISTANCE: usize = 6;
 /// All versions of all keys of one keyspace with a sequence number up to the cursor's limit.
 ///
 /// **Ownership**: keeps the memtable alive. Sees nothing inserted after it was made.
-pub struct MemCursor {
-    merge: MergeCursor<RunCursor>,
+pub struct MemCursor(Source);
+
+enum Source {
+    Run(RunCursor),
+    Runs(MergeCursor<RunCursor>),
+}
+
+macro_rules! each {
+    ($self:expr, $cursor:ident => $call:expr) => {
+        match $self {
+            MemCursor(Source::Run($cursor)) => $call,
+            MemCursor(Source::Runs($cursor)) => $call,
+        }
+    };
 }
 
 impl MemCursor {
     pub(super) fn new(memtable: &Arc<Memtable>, runs: Vec<Arc<Sorted>>, max_seq: Seq) -> Self {
-        let sources = runs
-            .into_iter()
-            .map(|run| RunCursor { memtable: memtable.clone(), run, at: None, max_seq })
-            .collect();
-        Self { merge: MergeCursor::new(sources) }
+        let cursor_of = |run| RunCursor { memtable: memtable.clone(), run, at: None, max_seq };
+        let mut sources: Vec<RunCursor> = runs.into_iter().map(cursor_of).collect();
+        match sources.pop() {
+            Some(only) if sources.is_empty() => Self(Source::Run(only)),
+            last => {
+                sources.extend(last);
+                Self(Source::Runs(MergeCursor::new(sources)))
+            }
+        }
     }
 }
 
 impl Cursor for MemCursor {
     fn seek_to_first(&mut self) -> Result<()> {
-        self.merge.seek_to_first()
+        each!(self, cursor => cursor.seek_to_first())
     }
 
     fn seek_to_last(&mut self) -> Result<()> {
-        self.merge.seek_to_last()
+        each!(self, cursor => cursor.seek_to_last())
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.merge.seek(key)
+        each!(self, cursor => cursor.seek(key))
     }
 
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        self.merge.seek_before(key)
+        each!(self, cursor => cursor.seek_before(key))
     }
 
     #[inline]
     fn next(&mut self) -> Result<()> {
-        self.merge.next()
+        each!(self, cursor => cursor.next())
     }
 
     #[inline]
     fn prev(&mut self) -> Result<()> {
-        self.merge.prev()
+        each!(self, cursor => cursor.prev())
     }
 
     #[inline]
     fn entry(&self) -> Option<Entry<'_>> {
-        self.merge.entry()
+        each!(self, cursor => cursor.entry())
     }
 }
 

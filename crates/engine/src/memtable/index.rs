@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aidb_base::KeyspaceId;
 
 use super::arena::{Arena, RecordRef, Slot, empty_slots};
+use crate::iterator::same_key;
 
 const SLOTS_MIN: usize = 64;
 const TABLES_MAX: usize = 40;
@@ -193,7 +194,7 @@ fn find(table: &[Slot], arena: &Arena, wanted: &Wanted<'_>) -> Result<(RecordRef
         let Some(at) = tagged.record() else { return Err(slot) };
         if tagged.tag() == tag {
             let record = arena.record(at);
-            if record.key() == wanted.key && record.keyspace() == wanted.keyspace {
+            if same_key(record.key(), wanted.key) && record.keyspace() == wanted.keyspace {
                 return Ok((at, slot));
             }
         }

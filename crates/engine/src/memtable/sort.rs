@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::arena::{Arena, Record, RecordRef};
+use crate::iterator::compare_keys;
 
 const HEAD_BYTES: usize = 8;
 /// Groups of equal heads up to this size are sorted by whole keys.
@@ -52,9 +53,8 @@ impl Sorted {
         }
         let head = head(key, self.skip);
         let from = self.items.partition_point(|item| item.head < head);
-        let same = self.items[from..].partition_point(|item| {
-            item.head == head && arena.record(item.record).key() < key
-        });
+        let same = self.items[from..]
+            .partition_point(|item| item.head == head && arena.record(item.record).key() < key);
         from + same
     }
 
@@ -69,7 +69,7 @@ impl Sorted {
 /// Key ascending, then sequence number descending.
 #[inline]
 fn compare(a: &Record<'_>, b: &Record<'_>) -> Ordering {
-    a.key().cmp(b.key()).then_with(|| b.seq().cmp(&a.seq()))
+    compare_keys(a.key(), b.key()).then_with(|| b.seq().cmp(&a.seq()))
 }
 
 /// The order of items whose heads were taken after the same number of bytes.
@@ -183,11 +183,7 @@ pub(super) struct Merging {
 }
 
 impl Merging {
-    pub(super) fn new(
-        arena: &Arena,
-        left: Arc<Sorted>,
-        right: Arc<Sorted>,
-    ) -> Self {
+    pub(super) fn new(arena: &Arena, left: Arc<Sorted>, right: Arc<Sorted>) -> Self {
         let mut skip = left.skip.min(right.skip);
         if let (Some(l), Some(r)) = (left.items.first(), right.items.first()) {
             let shared = shared_prefix(arena.record(l.record).key(), arena.record(r.record).key());

@@ -268,6 +268,46 @@ fn writing_to_a_frozen_memtable_is_a_bug() {
     insert(&memtable, 0, &put(b"k", 1, b"v"));
 }
 
+#[test]
+fn cursors_are_complete_while_runs_are_being_merged() {
+    let memtable = Arc::new(Memtable::new(64 << 20, 0));
+    let count: u64 = if cfg!(miri) { 200 } else { 30_000 };
+    let mut keys = std::collections::BTreeSet::new();
+    for seq in 1..=count {
+        // Neighbouring batches share more of their keys than distant ones.
+        let key = format!("{}:{:05}", seq / 9_000, seq.wrapping_mul(7919) % 65_536).into_bytes();
+        insert(&memtable, 0, &put(&key, seq, b""));
+        keys.insert(key);
+        if seq % 97 == 0 {
+            memtable.cursor(0, seq).seek(b"1").unwrap();
+        }
+        if seq % 4_999 == 0 || seq == count {
+            let mut cursor = memtable.cursor(0, seq);
+            cursor.seek_to_first().unwrap();
+            for key in &keys {
+                assert_eq!(cursor.entry().unwrap().key, key);
+                cursor.next().unwrap();
+            }
+            assert!(cursor.entry().is_none());
+        }
+    }
+}
+
+#[test]
+fn memory_is_used_again() {
+    let pool = Arc::new(ChunkPool::new(3 << 20));
+    for round in 0..3u8 {
+        let memtable = Memtable::with_pool(4 << 20, 0, &pool);
+        for i in 0..50_000u32 {
+            insert(&memtable, 0, &put(&i.to_be_bytes(), 1, &[round; 40]));
+        }
+        let found = get(&memtable, 0, &7u32.to_be_bytes(), 1).unwrap();
+        assert_eq!(found.value, [round; 40]);
+        drop(memtable);
+        assert_eq!(pool.bytes(), 3 << 20);
+    }
+}
+
 /// Every value repeats its key and batch, so that a torn or misplaced record is recognized.
 fn check(entry: &Entry<'_>) {
     let mut expected = entry.key.to_vec();
