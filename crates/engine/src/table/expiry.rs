@@ -21,9 +21,9 @@ pub struct ExpiryEntry {
 /// An expiry index in its stored form.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpiryIndex<'a> {
-    expiries: &'a [[u8; 8]],
-    blocks: &'a [[u8; 4]],
-    indexes: &'a [[u8; 2]],
+    expiries: &'a [u8],
+    blocks: &'a [u8],
+    indexes: &'a [u8],
 }
 
 impl<'a> ExpiryIndex<'a> {
@@ -33,17 +33,12 @@ impl<'a> ExpiryIndex<'a> {
         let count = u32::from_le_bytes(*count) as usize;
         let (expiries, rest) = rest.split_at_checked(count * 8)?;
         let (blocks, rest) = rest.split_at_checked(count * 4)?;
-        let sound = rest.len() == count * 2;
-        sound.then_some(Self {
-            expiries: expiries.as_chunks().0,
-            blocks: blocks.as_chunks().0,
-            indexes: rest.as_chunks().0,
-        })
+        (rest.len() == count * 2).then_some(Self { expiries, blocks, indexes: rest })
     }
 
     /// Records.
     pub fn len(&self) -> usize {
-        self.expiries.len()
+        self.expiries.len() / 8
     }
 
     /// Whether there is no record.
@@ -54,11 +49,15 @@ impl<'a> ExpiryIndex<'a> {
     /// The record with ordinal `at`.
     pub fn get(&self, at: usize) -> Option<ExpiryEntry> {
         Some(ExpiryEntry {
-            expire_at_ms: u64::from_le_bytes(*self.expiries.get(at)?),
-            block: u32::from_le_bytes(*self.blocks.get(at)?),
-            index: u16::from_le_bytes(*self.indexes.get(at)?),
+            expire_at_ms: u64::from_le_bytes(chunk(self.expiries, at)?),
+            block: u32::from_le_bytes(chunk(self.blocks, at)?),
+            index: u16::from_le_bytes(chunk(self.indexes, at)?),
         })
     }
+}
+
+fn chunk<const N: usize>(column: &[u8], at: usize) -> Option<[u8; N]> {
+    column.get(at * N..)?.first_chunk().copied()
 }
 
 /// The stored form of `entries`, which it sorts.
