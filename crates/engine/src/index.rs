@@ -26,8 +26,8 @@ mod tests;
 const HEADER_BYTES: usize = 8;
 const OFFSET_BITS: u32 = 56;
 
-/// Every how many heads one is repeated in the top.
-const TOP_STRIDE: usize = 32;
+/// Every how many heads one is repeated in the level above.
+const FANOUT: usize = 16;
 
 /// Where a block lies and how it is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,10 @@ pub struct Index<'a> {
     separators: &'a [u8],
 }
 
-/// A sparse copy of the heads that stays in the nearest cache.
+/// Sparse copies of the heads that stay in the nearest cache, sparsest first: the last has every
+/// 16th head, the one before every 16th of those, until one has 16 at most.
 #[derive(Debug, Default)]
-pub struct IndexTop(Box<[u64]>);
+pub struct IndexTop(Vec<Box<[u64]>>);
 
 impl<'a> Index<'a> {
     /// Cuts a stored index into its columns; `None` when the sizes contradict each other.
@@ -147,26 +148,37 @@ impl<'a> Index<'a> {
     }
 
     /// First block whose head is above `head`.
+    ///
+    /// Counts in windows of 16 instead of halving: a count has no branch to mispredict.
     #[inline]
     fn first_head_above(&self, top: &IndexTop, head: u64) -> usize {
-        let strides = upper_bound(top.0.len(), |i| top.0[i], head);
-        if strides == 0 {
-            // The top starts with the first block, unless there is no top at all.
-            return if top.0.is_empty() { self.upper_bound_in(0, self.count, head) } else { 0 };
+        let mut start = 0;
+        for level in &top.0 {
+            let window = &level[start..(start + FANOUT).min(level.len())];
+            let count = window.iter().map(|&value| usize::from(value <= head)).sum::<usize>();
+            // Each window starts with a head not above the wanted one, but for the first of all.
+            start = (start + count).saturating_sub(1) * FANOUT;
         }
-        let start = (strides - 1) * TOP_STRIDE;
-        self.upper_bound_in(start, (start + TOP_STRIDE).min(self.count), head)
-    }
-
-    #[inline]
-    fn upper_bound_in(&self, start: usize, end: usize, head: u64) -> usize {
+        let end = (start + FANOUT).min(self.count);
         let window = &self.heads[start * 8..end * 8];
-        start + upper_bound(end - start, |i| u64_at(window, i), head)
+        let count = window.chunks_exact(8).map(|value| usize::from(u64_of(value) <= head));
+        start + count.sum::<usize>()
     }
 
-    /// The sparse copy of the heads that [`Index::find`] searches first.
+    /// The sparse copies of the heads that [`Index::find`] searches first.
     pub fn top(&self) -> IndexTop {
-        IndexTop((0..self.count).step_by(TOP_STRIDE).map(|block| self.head(block)).collect())
+        let mut levels: Vec<Box<[u64]>> = Vec::new();
+        let mut len = self.count;
+        while len > FANOUT {
+            let level: Box<[u64]> = match levels.last() {
+                None => (0..self.count).step_by(FANOUT).map(|block| self.head(block)).collect(),
+                Some(below) => below.iter().copied().step_by(FANOUT).collect(),
+            };
+            len = level.len();
+            levels.push(level);
+        }
+        levels.reverse();
+        IndexTop(levels)
     }
 
     /// Checks what reading checks lazily: offsets and separators ascending, heads right.
@@ -183,26 +195,15 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Number of values not above `limit` among `len` ascending ones; without unpredictable branches.
 #[inline]
-fn upper_bound(len: usize, value: impl Fn(usize) -> u64, limit: u64) -> usize {
-    if len == 0 {
-        return 0;
-    }
-    let (mut base, mut size) = (0usize, len);
-    while size > 1 {
-        let half = size / 2;
-        let step = usize::from(value(base + half - 1) <= limit) * half;
-        base += step;
-        size -= half;
-    }
-    base + usize::from(value(base) <= limit)
+fn u64_at(bytes: &[u8], index: usize) -> u64 {
+    u64_of(&bytes[index * 8..index * 8 + 8])
 }
 
 #[inline]
-fn u64_at(bytes: &[u8], index: usize) -> u64 {
+fn u64_of(bytes: &[u8]) -> u64 {
     let mut word = [0; 8];
-    word.copy_from_slice(&bytes[index * 8..index * 8 + 8]);
+    word.copy_from_slice(bytes);
     u64::from_le_bytes(word)
 }
 

@@ -105,13 +105,23 @@ impl BlockBuilder {
         if self.has_expiries {
             out.extend_from_slice(&expiry_min.to_le_bytes());
         }
-        self.push_columns(&mut out, prefix_len, key_code, value_code);
-        push_numbers(&mut out, self.seqs.iter().map(|seq| seq - seq_min), delta_width(seq_code));
-        if self.has_kinds {
-            out.extend_from_slice(&self.kinds);
+        out.extend_from_slice(&self.tags);
+        for index in 0..count {
+            let key_end = u64::from(self.key_ends[index]) - ((index + 1) * prefix_len) as u64;
+            push_number(&mut out, key_end, 1 << key_code);
+            push_number(&mut out, u64::from(self.value_ends[index]), 1 << value_code);
+            push_number(&mut out, self.seqs[index] - seq_min, delta_width(seq_code));
+            push_number(&mut out, u64::from(self.kinds[index]), usize::from(self.has_kinds));
+            let expiry = match self.expiries[index] {
+                0 => 0,
+                at => at - expiry_min + 1,
+            };
+            push_number(&mut out, expiry, delta_width(expiry_code));
         }
-        let deltas = self.expiries.iter().map(|&at| if at == 0 { 0 } else { at - expiry_min + 1 });
-        push_numbers(&mut out, deltas, delta_width(expiry_code));
+        for index in 0..count {
+            let head = head_of(&self.key(index)[prefix_len..]);
+            out.extend_from_slice(&head.to_le_bytes());
+        }
         out.extend_from_slice(&self.keys[..prefix_len]);
         for index in 0..count {
             out.extend_from_slice(&self.key(index)[prefix_len..]);
@@ -120,19 +130,6 @@ impl BlockBuilder {
         self.out = out;
         self.clear();
         &self.out
-    }
-
-    fn push_columns(&self, out: &mut Vec<u8>, prefix_len: usize, key_code: u8, value_code: u8) {
-        let count = self.count();
-        out.extend_from_slice(&self.tags);
-        for index in 0..count {
-            let head = head_of(&self.key(index)[prefix_len..]);
-            out.extend_from_slice(&head.to_le_bytes());
-        }
-        let ends = self.key_ends.iter().enumerate();
-        let ends = ends.map(|(index, &end)| u64::from(end) - ((index + 1) * prefix_len) as u64);
-        push_numbers(out, ends, 1 << key_code);
-        push_numbers(out, self.value_ends.iter().map(|&end| u64::from(end)), 1 << value_code);
     }
 
     fn clear(&mut self) {
@@ -181,12 +178,13 @@ fn delta_code(max: u64) -> u8 {
     }
 }
 
-fn push_numbers(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: usize) {
+#[inline]
+fn push_number(out: &mut Vec<u8>, number: u64, width: usize) {
     match width {
         0 => {}
-        1 => out.extend(numbers.map(|number| number as u8)),
-        2 => numbers.for_each(|number| out.extend_from_slice(&(number as u16).to_le_bytes())),
-        4 => numbers.for_each(|number| out.extend_from_slice(&(number as u32).to_le_bytes())),
-        _ => numbers.for_each(|number| out.extend_from_slice(&number.to_le_bytes())),
+        1 => out.push(number as u8),
+        2 => out.extend_from_slice(&(number as u16).to_le_bytes()),
+        4 => out.extend_from_slice(&(number as u32).to_le_bytes()),
+        _ => out.extend_from_slice(&number.to_le_bytes()),
     }
 }

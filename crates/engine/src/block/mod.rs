@@ -1,4 +1,4 @@
-//! Data blocks: columns of entries in key order, one entry per key.
+//! Data blocks: entries in key order, one per key, taken apart into tags, rows, heads, keys, values.
 //!
 //! A point lookup runs over the tags (one byte of each key's hash) and compares keys only where
 //! the tag matches; a seek searches the heads (the first four bytes of each suffix) and compares
@@ -10,20 +10,21 @@
 //! |---|---|
 //! | 2 | `n`, at least 1 |
 //! | 1 | widths: bits 0–1 of key ends (`1 << code` bytes, code ≤ 2), bits 2–3 of value ends (the same), bits 4–7 of sequence deltas (code 0 = all equal, else `1 << (code - 1)` bytes, code ≤ 4) |
-//! | 1 | bits 0–2 expiry width (as sequence deltas; 0 = no entry expires), bit 3: there is a kind column (else every entry is a put), other bits zero |
+//! | 1 | bits 0–2 expiry width (as sequence deltas; 0 = no entry expires), bit 3: rows have a kind (else every entry is a put), other bits zero |
 //! | 2 | length of the prefix that all keys share |
 //! | 2 | zero |
 //! | 4 | length of all suffixes together |
 //! | 8 | smallest sequence number |
 //! | 8 | smallest expiry; only with expiry width > 0 |
 //! | n | tags |
+//! | n × row | rows |
 //! | 4n | heads: the first four bytes of each suffix, padded with zeroes, as a big-endian number |
-//! | n × width | key ends, counted from the start of the suffixes |
-//! | n × width | value ends, counted from the start of the values |
-//! | n × width | sequence number minus the smallest |
-//! | n | kinds; only with the kind bit |
-//! | n × width | 0 = never expires, else expiry minus the smallest plus one |
 //! | | prefix, suffixes, values |
+//!
+//! A row has the numbers of one entry side by side, because whoever needs one of them needs all:
+//! key end, counted from the start of the suffixes; value end, counted from the start of the
+//! values; sequence number minus the smallest; kind (1 byte), only with the kind bit; expiry, 0 =
+//! never, else expiry minus the smallest plus one.
 //!
 //! In a table a block is followed by an 8-byte trailer, see [`crate::table::format`].
 
@@ -77,17 +78,18 @@ fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-/// Numbers of a fixed width, by place in the block.
+/// A number of each row: its offset in the row and its width.
 #[derive(Clone, Copy, Debug, Default)]
-struct Column {
+struct Field {
     at: usize,
     width: usize,
 }
 
-impl Column {
+impl Field {
+    /// The number in the row that starts at `row`.
     #[inline]
-    fn get(self, bytes: &[u8], index: usize) -> u64 {
-        let at = self.at + index * self.width;
+    fn get(self, bytes: &[u8], row: usize) -> u64 {
+        let at = row + self.at;
         match self.width {
             1 => u64::from(bytes[at]),
             2 => u64::from(u16::from_le_bytes(chunk(bytes, at))),
@@ -98,7 +100,7 @@ impl Column {
     }
 }
 
-/// Where the columns of a block are; apart from its bytes, so that a cursor can keep it.
+/// Where the parts of a block are; apart from its bytes, so that a cursor can keep it.
 ///
 /// Every place up to `suffixes_at` and `values_at` is inside the bytes it was parsed from, and the
 /// methods must be given those bytes.
@@ -106,14 +108,16 @@ impl Column {
 pub struct Layout {
     count: usize,
     tags_at: usize,
+    rows_at: usize,
+    row_len: usize,
     heads_at: usize,
-    key_ends: Column,
-    value_ends: Column,
-    seqs: Column,
+    key_end: Field,
+    value_end: Field,
+    seq: Field,
+    /// Width 0 = every entry is a put.
+    kind: Field,
+    expiry: Field,
     seq_min: Seq,
-    /// 0 = every entry is a put.
-    kinds_at: usize,
-    expiries: Column,
     expiry_min: u64,
     prefix_at: usize,
     suffixes_at: usize,
@@ -132,7 +136,7 @@ pub struct Record {
 }
 
 impl Layout {
-    /// Reads the fixed part and finds the columns.
+    /// Reads the fixed part and finds the rest.
     ///
     /// # Errors
     /// `Damaged` when the sizes contradict each other. Positions inside keys and values are
@@ -149,39 +153,43 @@ impl Layout {
         if count == 0 || key_code > 2 || value_code > 2 || seq_code > 4 || expiry_code > 4 {
             return Err(Damaged("impossible counts or widths in a block"));
         }
-        let mut next = HEADER_BYTES + if expiry_code > 0 { 8 } else { 0 };
-        let mut column = |width: usize| {
-            let at = next;
-            next += count * width;
-            Column { at, width }
+        let tags_at = HEADER_BYTES + if expiry_code > 0 { 8 } else { 0 };
+        let mut row_len = 0;
+        let mut field = |width: usize| {
+            let at = row_len;
+            row_len += width;
+            Field { at, width }
         };
-        let tags_at = column(1).at;
-        let heads_at = column(4).at;
-        let key_ends = column(1 << key_code);
-        let value_ends = column(1 << value_code);
-        let seqs = column(delta_width(seq_code));
-        let kinds_at = if flags & 8 != 0 { column(1).at } else { 0 };
-        let expiries = column(delta_width(expiry_code));
-        let suffixes_at = next + usize::from(u16::from_le_bytes([header[4], header[5]]));
+        let key_end = field(1 << key_code);
+        let value_end = field(1 << value_code);
+        let seq = field(delta_width(seq_code));
+        let kind = field(usize::from(flags >> 3 & 1));
+        let expiry = field(delta_width(expiry_code));
+        let rows_at = tags_at + count;
+        let heads_at = rows_at + count * row_len;
+        let prefix_at = heads_at + count * 4;
+        let suffixes_at = prefix_at + usize::from(u16::from_le_bytes([header[4], header[5]]));
         let values_at = suffixes_at + u32::from_le_bytes(chunk(header, 8)) as usize;
         if values_at > bytes.len() {
-            return Err(Damaged("block columns longer than the block"));
+            return Err(Damaged("block shorter than what it announces"));
         }
         Ok(Self {
             count,
             tags_at,
+            rows_at,
+            row_len,
             heads_at,
-            key_ends,
-            value_ends,
-            seqs,
+            key_end,
+            value_end,
+            seq,
+            kind,
+            expiry,
             seq_min: u64::from_le_bytes(chunk(header, 12)),
-            kinds_at,
-            expiries,
             expiry_min: match expiry_code {
                 0 => 0,
                 _ => u64::from_le_bytes(chunk(bytes, HEADER_BYTES)),
             },
-            prefix_at: next,
+            prefix_at,
             suffixes_at,
             values_at,
         })
@@ -191,6 +199,11 @@ impl Layout {
     #[inline]
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    #[inline]
+    fn row(&self, index: usize) -> usize {
+        self.rows_at + index * self.row_len
     }
 
     /// The prefix of every key.
@@ -207,7 +220,7 @@ impl Layout {
         start: usize,
         index: usize,
     ) -> Result<Range<usize>, Damaged> {
-        let range = start..self.suffixes_at + self.key_ends.get(bytes, index) as usize;
+        let range = start..self.suffixes_at + self.key_end.get(bytes, self.row(index)) as usize;
         match start <= range.end && range.end <= self.values_at {
             true => Ok(range),
             false => Err(Damaged("key outside its block")),
@@ -219,9 +232,20 @@ impl Layout {
     pub(crate) fn suffix(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
         let before = match index {
             0 => 0,
-            _ => self.key_ends.get(bytes, index - 1) as usize,
+            _ => self.key_end.get(bytes, self.row(index - 1)) as usize,
         };
         self.suffix_from(bytes, self.suffixes_at + before, index)
+    }
+
+    /// Where suffix and value of entry `index` start.
+    #[inline]
+    pub(crate) fn starts(&self, bytes: &[u8], index: usize) -> (usize, usize) {
+        if index == 0 {
+            return (self.suffixes_at, self.values_at);
+        }
+        let row = self.row(index - 1);
+        let suffix = self.suffixes_at + self.key_end.get(bytes, row) as usize;
+        (suffix, self.values_at + self.value_end.get(bytes, row) as usize)
     }
 
     /// Range of the value of entry `index`, whose predecessor's ends at `start`.
@@ -232,7 +256,7 @@ impl Layout {
         start: usize,
         index: usize,
     ) -> Result<Range<usize>, Damaged> {
-        let range = start..self.values_at + self.value_ends.get(bytes, index) as usize;
+        let range = start..self.values_at + self.value_end.get(bytes, self.row(index)) as usize;
         match start <= range.end && range.end <= bytes.len() {
             true => Ok(range),
             false => Err(Damaged("value outside its block")),
@@ -244,7 +268,7 @@ impl Layout {
     pub(crate) fn value(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
         let before = match index {
             0 => 0,
-            _ => self.value_ends.get(bytes, index - 1) as usize,
+            _ => self.value_end.get(bytes, self.row(index - 1)) as usize,
         };
         self.value_from(bytes, self.values_at + before, index)
     }
@@ -252,15 +276,17 @@ impl Layout {
     /// Sequence number, kind and expiry of entry `index`.
     #[inline]
     pub(crate) fn record(&self, bytes: &[u8], index: usize) -> Result<Record, Damaged> {
-        let kind = match self.kinds_at {
+        let row = self.row(index);
+        let kind = match self.kind.width {
             0 => Kind::Put,
-            at => Kind::from_u8(bytes[at + index]).map_err(|_| Damaged("unknown record kind"))?,
+            _ => Kind::from_u8(bytes[row + self.kind.at])
+                .map_err(|_| Damaged("unknown record kind"))?,
         };
-        let expire_at_ms = match self.expiries.get(bytes, index) {
+        let expire_at_ms = match self.expiry.get(bytes, row) {
             0 => 0,
             delta => self.expiry_min.wrapping_add(delta - 1),
         };
-        let seq = self.seq_min.wrapping_add(self.seqs.get(bytes, index));
+        let seq = self.seq_min.wrapping_add(self.seq.get(bytes, row));
         Ok(Record { seq, kind, expire_at_ms })
     }
 }
@@ -271,7 +297,7 @@ fn delta_width(code: u8) -> usize {
     if code == 0 { 0 } else { 1 << (code - 1) }
 }
 
-/// A parsed block: its bytes and where the columns are in them.
+/// A parsed block: its bytes and where its parts are in them.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a> {
     bytes: &'a [u8],
@@ -332,7 +358,7 @@ impl<'a> Block<'a> {
     /// Tags of all entries.
     #[inline]
     pub fn tags(&self) -> &'a [u8] {
-        &self.bytes[self.layout.tags_at..self.layout.heads_at]
+        &self.bytes[self.layout.tags_at..self.layout.rows_at]
     }
 
     /// Checks everything that reading checks lazily: ends ascending and exact, keys ascending,

@@ -4,6 +4,9 @@ use std::cmp::Ordering;
 
 use super::{Block, Damaged, chunk, head_of, tag_of};
 
+/// Most heads that are counted through rather than halved.
+const HEADS_COUNTED: usize = 64;
+
 impl Block<'_> {
     #[inline]
     pub(super) fn head(&self, index: usize) -> u32 {
@@ -39,8 +42,21 @@ impl Block<'_> {
         }
         let suffix = &key[shared..];
         let head = head_of(suffix);
-        let mut low = self.partition(0, self.count(), |index| self.head(index) < head);
-        let mut high = self.partition(low, self.count(), |index| self.head(index) <= head);
+        let low = self.first_head(|at| at < head);
+        if low == self.count() || self.head(low) != head {
+            return Ok(low);
+        }
+        let high = self.first_head(|at| at <= head);
+        self.seek_among_equal(low, high, suffix)
+    }
+
+    /// First entry in `low..high`, which share their head, whose suffix is not before `suffix`.
+    fn seek_among_equal(
+        &self,
+        mut low: usize,
+        mut high: usize,
+        suffix: &[u8],
+    ) -> Result<usize, Damaged> {
         while low < high {
             let middle = low.midpoint(high);
             if self.suffix(middle)? < suffix {
@@ -52,19 +68,26 @@ impl Block<'_> {
         Ok(low)
     }
 
-    /// First index in `low..high` for which `before` is false.
+    /// First entry for whose head `is_before` is false; it is true up to some entry.
+    ///
+    /// Halves only large blocks and counts the rest, without a branch to mispredict.
     #[inline]
-    fn partition(&self, low: usize, high: usize, before: impl Fn(usize) -> bool) -> usize {
-        let (mut base, mut len) = (low, high - low);
-        while len > 0 {
+    fn first_head(&self, is_before: impl Fn(u32) -> bool) -> usize {
+        let (mut start, mut len) = (0, self.count());
+        while len > HEADS_COUNTED {
             let half = len / 2;
-            if before(base + half) {
-                base += half + 1;
+            if is_before(self.head(start + half)) {
+                start += half + 1;
                 len -= half + 1;
             } else {
                 len = half;
             }
         }
-        base
+        let at = self.layout.heads_at + start * 4;
+        let heads = self.bytes[at..at + len * 4].chunks_exact(4);
+        start
+            + heads
+                .map(|head| usize::from(is_before(u32::from_le_bytes(chunk(head, 0)))))
+                .sum::<usize>()
     }
 }

@@ -77,10 +77,10 @@ fn widths_follow_the_largest_number() {
 }
 
 #[test]
-fn equal_sequence_numbers_and_plain_puts_cost_no_columns() {
+fn equal_sequence_numbers_and_plain_puts_cost_nothing() {
     let plain = BTreeMap::from([(b"ka".to_vec(), put(9, b"")), (b"kb".to_vec(), put(9, b""))]);
-    // Header, tags, heads, key ends, value ends, prefix, suffixes.
-    assert_eq!(build(&plain).len(), 20 + 2 + 8 + 2 + 2 + 1 + 2);
+    // Header, tags, rows of a key end and a value end, heads, prefix, suffixes.
+    assert_eq!(build(&plain).len(), 20 + 2 + 2 * 2 + 8 + 1 + 2);
 }
 
 #[test]

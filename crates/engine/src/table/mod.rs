@@ -11,9 +11,11 @@ mod cursor;
 pub mod expiry;
 pub mod format;
 mod inspect;
+mod position;
 pub mod properties;
 mod reader;
 mod section;
+mod stretch;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,327 @@
+//! A place in a table: a block, an entry in it, and its decoded key.
+//!
+//! Moving inside a block reads the next row and copies the suffix of the key behind the prefix;
+//! nothing is searched or parsed again.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use aidb_base::{Error, Result};
+use arc_swap::Guard;
+
+use crate::block::{Block, Damaged, Layout, Record};
+use crate::cache::CachedBlock;
+use crate::entry::{Entry, Kind};
+use crate::index::{BlockPlace, Index};
+use crate::options::Codec;
+
+use super::format::PayloadKind;
+use super::reader::{HeldBlock, Table};
+use super::section::Access;
+use super::stretch::{ReadAhead, Stretch};
+
+/// Short suffixes are copied as so many bytes, whatever their length, without a call.
+const SHORT: usize = 16;
+
+/// Where the raw bytes of the current block are.
+enum BlockData {
+    None,
+    Mapped(Range<usize>),
+    Cached(Arc<CachedBlock>),
+    Stretch(Range<usize>),
+    Unpacked(Vec<u8>),
+}
+
+/// A place in a table. Every method must be given the same table.
+pub(super) struct Position {
+    fill_cache: bool,
+    /// Whether it is at an entry.
+    is_valid: bool,
+    block: usize,
+    data: BlockData,
+    layout: Layout,
+    index: usize,
+    /// The key and, behind `key_len`, room for short copies.
+    key: Vec<u8>,
+    key_len: usize,
+    prefix_len: usize,
+    /// End of the suffix in the block.
+    suffix_end: usize,
+    value_start: usize,
+    value_end: usize,
+    record: Record,
+    stretch: Stretch,
+    ahead: ReadAhead,
+}
+
+#[inline]
+fn bytes_of<'a>(data: &'a BlockData, table: &'a Table, stretch: &'a Stretch) -> &'a [u8] {
+    match data {
+        BlockData::Mapped(range) => {
+            let map = table.source.file.map().unwrap_or_default();
+            map.get(range.start..range.end).unwrap_or_default()
+        }
+        BlockData::Cached(block) => block.bytes(),
+        BlockData::Stretch(range) => &stretch.bytes[range.start..range.end],
+        BlockData::Unpacked(bytes) => bytes,
+        BlockData::None => &[],
+    }
+}
+
+impl Position {
+    pub(super) fn new(fill_cache: bool) -> Self {
+        Self {
+            fill_cache,
+            is_valid: false,
+            block: 0,
+            data: BlockData::None,
+            layout: Layout::default(),
+            index: 0,
+            key: Vec::new(),
+            key_len: 0,
+            prefix_len: 0,
+            suffix_end: 0,
+            value_start: 0,
+            value_end: 0,
+            record: Record { seq: 0, kind: Kind::Put, expire_at_ms: 0 },
+            stretch: Stretch::default(),
+            ahead: ReadAhead::default(),
+        }
+    }
+
+    pub(super) fn close(&mut self, table: &Table) {
+        self.stretch.give_back(table);
+    }
+
+    #[cold]
+    fn fail<T>(&mut self, table: &Table, what: Damaged) -> Result<T> {
+        self.is_valid = false;
+        let place = table.index().ok().and_then(|(index, _)| index.place(self.block));
+        Err(table.source.damaged(place.map_or(0, |place| place.offset), what.0))
+    }
+
+    /// Makes `block`, which exists, the current one, at no entry yet.
+    fn load(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
+        self.is_valid = false;
+        if self.block == block && !matches!(self.data, BlockData::None) {
+            return Ok(());
+        }
+        // A failure below must not leave the layout of one block with the bytes of another.
+        let old = std::mem::replace(&mut self.data, BlockData::None);
+        let place = table.place(index, block)?;
+        self.block = block;
+        self.data = match self.fill_cache {
+            true => self.hold(table, index, place)?,
+            false => self.read(table, index, place, old)?,
+        };
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        match Layout::parse(bytes) {
+            Ok(layout) => {
+                self.layout = layout;
+                self.key.clear();
+                self.key.extend_from_slice(layout.prefix(bytes));
+                self.prefix_len = self.key.len();
+                self.key.resize(self.prefix_len + SHORT, 0);
+                Ok(())
+            }
+            Err(what) => {
+                self.data = BlockData::None;
+                self.fail(table, what)
+            }
+        }
+    }
+
+    fn hold(&mut self, table: &Table, index: &Index<'_>, place: BlockPlace) -> Result<BlockData> {
+        self.ahead.touch(table, self.block, place, index.data_end());
+        let held = table
+            .hold(table.source.file.map(), self.block, place, Access::Wait)?
+            .ok_or_else(|| Error::internal("a waiting block access refused to wait"))?;
+        Ok(match held {
+            HeldBlock::Mapped(_) => {
+                let start = place.offset as usize;
+                BlockData::Mapped(start..start + place.len)
+            }
+            HeldBlock::Owned(block) => BlockData::Cached(block),
+            HeldBlock::Cached(guard) => {
+                Guard::into_inner(guard).map_or(BlockData::None, BlockData::Cached)
+            }
+        })
+    }
+
+    fn read(
+        &mut self,
+        table: &Table,
+        index: &Index<'_>,
+        place: BlockPlace,
+        old: BlockData,
+    ) -> Result<BlockData> {
+        let range = self.stretch.cover(table, place, index.data_end())?;
+        let bytes = &self.stretch.bytes[range.clone()];
+        if place.codec == Codec::None {
+            table.source.check(bytes, place.offset, Codec::None, PayloadKind::Data)?;
+            return Ok(BlockData::Stretch(range.start..range.start + place.len));
+        }
+        let mut out = match old {
+            BlockData::Unpacked(buffer) => buffer,
+            _ => Vec::new(),
+        };
+        table.unpack_into(bytes, place, &mut out)?;
+        Ok(BlockData::Unpacked(out))
+    }
+
+    /// Goes to entry `index` of the current block, wherever it was.
+    fn jump(&mut self, table: &Table, index: usize) -> Result<()> {
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        let starts = self.layout.starts(bytes, index);
+        self.index = index;
+        (self.suffix_end, self.value_end) = starts;
+        self.is_valid = true;
+        match self.decode(table) {
+            Ok(()) => Ok(()),
+            Err(what) => self.fail(table, what),
+        }
+    }
+
+    /// Decodes entry `index`, whose predecessor ended at `suffix_end` and `value_end`.
+    #[inline]
+    fn decode(&mut self, table: &Table) -> std::result::Result<(), Damaged> {
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        let suffix = self.layout.suffix_from(bytes, self.suffix_end, self.index)?;
+        let value = self.layout.value_from(bytes, self.value_end, self.index)?;
+        self.record = self.layout.record(bytes, self.index)?;
+        (self.suffix_end, self.value_start, self.value_end) = (suffix.end, value.start, value.end);
+        self.key_len = self.prefix_len + suffix.len();
+        let room = self.key.get_mut(self.prefix_len..self.prefix_len + SHORT);
+        match (bytes.get(suffix.start..suffix.start + SHORT), room) {
+            (Some(source), Some(room)) if suffix.len() <= SHORT => room.copy_from_slice(source),
+            _ => {
+                self.key.truncate(self.prefix_len);
+                self.key.extend_from_slice(&bytes[suffix]);
+                self.key.resize(self.key_len.max(self.prefix_len + SHORT), 0);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn to_first(&mut self, table: &Table) -> Result<()> {
+        self.is_valid = false;
+        let (index, _) = table.index()?;
+        self.to_block_start(table, &index, 0)
+    }
+
+    pub(super) fn to_last(&mut self, table: &Table) -> Result<()> {
+        self.is_valid = false;
+        let (index, _) = table.index()?;
+        match index.count().checked_sub(1) {
+            Some(block) => self.to_block_end(table, &index, block),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes to the first entry of `block`; to no entry if there is no such block.
+    fn to_block_start(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
+        if block >= index.count() {
+            self.is_valid = false;
+            return Ok(());
+        }
+        self.load(table, index, block)?;
+        self.jump(table, 0)
+    }
+
+    /// Goes to the last entry of `block`, which exists.
+    fn to_block_end(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
+        self.load(table, index, block)?;
+        self.jump(table, self.layout.count() - 1)
+    }
+
+    pub(super) fn seek(&mut self, table: &Table, key: &[u8]) -> Result<()> {
+        self.is_valid = false;
+        let (index, blocks) = table.index()?;
+        let Some(block) = index.find(&blocks.top, key) else {
+            return self.to_block_start(table, &index, 0);
+        };
+        self.load(table, &index, block)?;
+        let at = self.seek_in_block(table, key)?;
+        if at < self.layout.count() {
+            return self.jump(table, at);
+        }
+        self.to_block_start(table, &index, block + 1)
+    }
+
+    pub(super) fn seek_before(&mut self, table: &Table, key: &[u8]) -> Result<()> {
+        self.is_valid = false;
+        let (index, blocks) = table.index()?;
+        let Some(block) = index.find(&blocks.top, key) else { return Ok(()) };
+        self.load(table, &index, block)?;
+        match self.seek_in_block(table, key)? {
+            0 if block == 0 => Ok(()),
+            0 => self.to_block_end(table, &index, block - 1),
+            at => self.jump(table, at - 1),
+        }
+    }
+
+    /// First entry of the current block at or after `key`; its entry count when there is none.
+    fn seek_in_block(&mut self, table: &Table, key: &[u8]) -> Result<usize> {
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        match Block::with_layout(bytes, self.layout).seek(key) {
+            Ok(at) => Ok(at),
+            Err(what) => self.fail(table, what),
+        }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self, table: &Table) -> Result<()> {
+        if !self.is_valid {
+            return Ok(());
+        }
+        if self.index + 1 == self.layout.count() {
+            return self.next_block(table);
+        }
+        self.index += 1;
+        match self.decode(table) {
+            Ok(()) => Ok(()),
+            Err(what) => self.fail(table, what),
+        }
+    }
+
+    #[inline(never)]
+    fn next_block(&mut self, table: &Table) -> Result<()> {
+        self.is_valid = false;
+        let (index, _) = table.index()?;
+        self.to_block_start(table, &index, self.block + 1)
+    }
+
+    #[inline]
+    pub(super) fn prev(&mut self, table: &Table) -> Result<()> {
+        if !self.is_valid {
+            return Ok(());
+        }
+        match (self.index, self.block) {
+            (0, 0) => {
+                self.is_valid = false;
+                Ok(())
+            }
+            (0, block) => {
+                self.is_valid = false;
+                let (index, _) = table.index()?;
+                self.to_block_end(table, &index, block - 1)
+            }
+            (at, _) => self.jump(table, at - 1),
+        }
+    }
+
+    #[inline]
+    pub(super) fn entry<'a>(&'a self, table: &'a Table) -> Option<Entry<'a>> {
+        if !self.is_valid {
+            return None;
+        }
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        Some(Entry {
+            key: self.key.get(..self.key_len)?,
+            seq: self.record.seq,
+            kind: self.record.kind,
+            expire_at_ms: self.record.expire_at_ms,
+            value: bytes.get(self.value_start..self.value_end)?,
+        })
+    }
+}
