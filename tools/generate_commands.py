@@ -112,7 +112,8 @@ def table(commands: dict[str, Spec]) -> str:
     )
     arms = "\n".join(f"{word(name)} => {index}," for index, name in enumerate(commands))
     variants = "\n".join(
-        f"/// {name.upper()}: {commands[name]['summary'].lower()}.\n{variant(name)}," for name in node
+        f"/// {name.upper()}: {commands[name]['summary'].lower()}.\n{variant(name)},"
+        for name in node
     )
     source = f"""// {NOTICE}
 use super::{{Argument, Command, KeySpec, Layer}};
@@ -175,7 +176,12 @@ def page(commands: dict[str, Spec]) -> str:
     lines += ["What `aidb serve` understands. Differences from Redis are in"]
     lines += ["[redis-differences.md](redis-differences.md).", ""]
     for group in sorted({spec["group"] for spec in commands.values()}):
-        lines += [f"## {group.capitalize()}", "", "| command | what it does | cost |", "|---|---|---|"]
+        lines += [
+            f"## {group.capitalize()}",
+            "",
+            "| command | what it does | cost |",
+            "|---|---|---|",
+        ]
         for name, spec in commands.items():
             if spec["group"] != group:
                 continue
@@ -191,7 +197,9 @@ def main() -> None:
     commands = load_commands()
     outputs = {TABLE: table(commands), PAGE: page(commands)}
     if "--check" in sys.argv[1:]:
-        stale = [path for path, new in outputs.items() if not path.exists() or path.read_text() != new]
+        stale = [
+            path for path, new in outputs.items() if not path.exists() or path.read_text() != new
+        ]
         if stale:
             names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
             sys.exit(f"not current: {names}; run `python tools/generate_commands.py`")

@@ -29,11 +29,11 @@ __all__ = [
     "Server",
     "Snapshot",
     "Store",
+    "__version__",
     "check_file",
     "check_references",
     "database_files",
     "inspect_file",
-    "__version__",
     "option_names",
     "repair",
 ]
@@ -349,6 +349,7 @@ class Operation:
     def expires_at(self) -> float | None: ...
 
 def server_setting_names() -> list[str]: ...
+
 @final
 class Server:
     def __new__(

@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::buffer::Raw;
 use crate::error::{closed, invalid, raise, wrong_type};
 use crate::handle::{Handle, parse_durability, write_options};
+use crate::namespace::Place;
 use crate::store::Store;
 use crate::time::expire_at_ms;
 
@@ -18,7 +19,7 @@ use crate::time::expire_at_ms;
 #[pyclass(frozen, module = "aidb._core")]
 pub struct Batch {
     handle: Arc<Handle>,
-    keyspace: KeyspaceId,
+    place: Place,
     durability: Option<String>,
     /// `None` once committed or discarded. Never held while the GIL is released.
     pending: Mutex<Option<WriteBatch>>,
@@ -26,14 +27,10 @@ pub struct Batch {
 
 impl Batch {
     /// An empty batch for a namespace.
-    pub fn new(
-        handle: Arc<Handle>,
-        keyspace: KeyspaceId,
-        durability: Option<&str>,
-    ) -> PyResult<Self> {
+    pub fn new(handle: Arc<Handle>, place: Place, durability: Option<&str>) -> PyResult<Self> {
         durability.map(parse_durability).transpose()?;
         let pending = Mutex::new(Some(WriteBatch::new()));
-        Ok(Self { handle, keyspace, durability: durability.map(str::to_owned), pending })
+        Ok(Self { handle, place, durability: durability.map(str::to_owned), pending })
     }
 
     #[inline]
@@ -44,12 +41,10 @@ impl Batch {
         }
     }
 
-    fn target(&self, namespace: Option<&Bound<'_, Store>>) -> PyResult<KeyspaceId> {
+    fn target(&self, namespace: Option<&Bound<'_, Store>>) -> PyResult<Place> {
         match namespace {
-            None => Ok(self.keyspace),
-            Some(store) if Arc::ptr_eq(&store.get().handle, &self.handle) => {
-                Ok(store.get().keyspace)
-            }
+            None => Ok(self.place),
+            Some(store) if Arc::ptr_eq(&store.get().handle, &self.handle) => Ok(store.get().place),
             Some(_) => Err(invalid("the namespace belongs to another open database")),
         }
     }
@@ -67,10 +62,10 @@ impl Batch {
         ttl: Option<&Bound<'_, PyAny>>,
         namespace: Option<&Bound<'_, Store>>,
     ) -> PyResult<()> {
-        let keyspace = self.target(namespace)?;
-        let expire_at_ms = expire_at_ms(ttl, &self.handle)?;
+        let place = self.target(namespace)?;
+        let expire_at_ms = expire_at_ms(ttl, place, &self.handle)?;
         self.edit(|batch| {
-            batch.put(keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
+            batch.put(place.keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
         })
     }
 
@@ -78,8 +73,8 @@ impl Batch {
     #[inline]
     #[pyo3(signature = (key, /, *, namespace = None))]
     fn delete(&self, key: Raw<'_, '_>, namespace: Option<&Bound<'_, Store>>) -> PyResult<()> {
-        let keyspace = self.target(namespace)?;
-        self.edit(|batch| batch.delete(keyspace, key.as_bytes()).map_err(raise))
+        let place = self.target(namespace)?;
+        self.edit(|batch| batch.delete(place.keyspace, key.as_bytes()).map_err(raise))
     }
 
     /// Removes every key in `start <= key < stop`; `None` leaves that end open.
@@ -90,10 +85,10 @@ impl Batch {
         stop: Option<Raw<'_, '_>>,
         namespace: Option<&Bound<'_, Store>>,
     ) -> PyResult<()> {
-        let keyspace = self.target(namespace)?;
+        let place = self.target(namespace)?;
         let start = start.as_ref().map_or(&b""[..], Raw::as_bytes);
         let stop = stop.as_ref().map(Raw::as_bytes);
-        self.edit(|batch| batch.delete_range(keyspace, start, stop).map_err(raise))
+        self.edit(|batch| batch.delete_range(place.keyspace, start, stop).map_err(raise))
     }
 
     /// Adds bytes that only readers of the change feed see.

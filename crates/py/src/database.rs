@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aidb_engine::db::{DEFAULT_KEYSPACE, Db};
+use aidb_engine::db::Db;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::changes::Changes;
 use crate::error::raise;
 use crate::handle::Handle;
+use crate::namespace::Place;
 use crate::options;
 use crate::stats;
 use crate::store::Store;
@@ -36,7 +37,7 @@ impl Database {
                 None => Db::open_in_memory(options),
             })
             .map_err(raise)?;
-        let store = Store { handle: Handle::new(db), keyspace: DEFAULT_KEYSPACE };
+        let store = Store { handle: Handle::new(db), place: Place::DEFAULT };
         Ok(PyClassInitializer::from(store).add_subclass(Self { path }))
     }
 
@@ -109,8 +110,12 @@ impl Database {
     /// Removes a namespace and everything in it.
     #[pyo3(signature = (name, /))]
     fn drop_namespace(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
-        let db = slf.as_super().get().handle.open_db()?;
-        slf.py().detach(|| db.drop_keyspace(name)).map_err(raise)
+        let handle = &slf.as_super().get().handle;
+        let db = handle.open_db()?;
+        let keyspace = db.keyspace(name);
+        slf.py().detach(|| db.drop_keyspace(name)).map_err(raise)?;
+        handle.note_dropped(keyspace);
+        Ok(())
     }
 
     /// Counters and sizes.

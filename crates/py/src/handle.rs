@@ -1,10 +1,12 @@
 //! The engine handle that every Python object of one database shares.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use aidb_base::Clock;
+use aidb_base::{Clock, KeyspaceId};
 use aidb_engine::Durability;
 use aidb_engine::db::{Db, WriteOptions};
+use parking_lot::RwLock;
 use pyo3::prelude::*;
 
 use crate::error::{closed, invalid, raise};
@@ -17,6 +19,9 @@ pub struct Handle {
     clock: Arc<dyn Clock>,
     pid: u32,
     scans: Watched,
+    /// Namespaces dropped through this handle; their numbers are never used again.
+    dropped: RwLock<Vec<KeyspaceId>>,
+    any_dropped: AtomicBool,
 }
 
 impl Handle {
@@ -28,6 +33,8 @@ impl Handle {
             clock,
             pid: std::process::id(),
             scans: Watched::default(),
+            dropped: RwLock::default(),
+            any_dropped: AtomicBool::new(false),
         })
     }
 
@@ -50,6 +57,21 @@ impl Handle {
     /// Milliseconds since the Unix epoch by the clock of the database.
     pub fn now_ms(&self) -> u64 {
         self.clock.now_ms()
+    }
+
+    /// Refuses a namespace that was dropped.
+    #[inline]
+    pub fn check_kept(&self, keyspace: KeyspaceId) -> PyResult<()> {
+        if self.any_dropped.load(Ordering::Acquire) && self.dropped.read().contains(&keyspace) {
+            return Err(invalid("the namespace was dropped; create it again"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a namespace from now on.
+    pub fn note_dropped(&self, keyspace: Option<KeyspaceId>) {
+        self.dropped.write().extend(keyspace);
+        self.any_dropped.store(true, Ordering::Release);
     }
 
     /// Has `close` empty a scan.

@@ -2,10 +2,25 @@
 
 use aidb_base::KeyspaceId;
 use aidb_engine::KeyspaceOptions;
+use aidb_engine::db::DEFAULT_KEYSPACE;
 use pyo3::prelude::*;
 
 use crate::error::{invalid, raise};
 use crate::handle::Handle;
+
+/// Where a record goes, and how long it lives there when the call does not say.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The namespace.
+    pub keyspace: KeyspaceId,
+    /// Its time to live; 0 = for ever.
+    pub ttl_ms: u64,
+}
+
+impl Place {
+    /// The default namespace.
+    pub const DEFAULT: Self = Self { keyspace: DEFAULT_KEYSPACE, ttl_ms: 0 };
+}
 
 /// The namespace of a name; created with the options wanted when it does not exist.
 pub fn open(
@@ -14,16 +29,17 @@ pub fn open(
     name: &str,
     create: bool,
     wanted: &KeyspaceOptions,
-) -> PyResult<KeyspaceId> {
+) -> PyResult<Place> {
     let db = handle.open_db()?;
     if let Some((id, _, has)) = db.keyspaces().into_iter().find(|(_, known, _)| known == name) {
         check(name, &has, wanted)?;
-        return Ok(id);
+        return Ok(Place { keyspace: id, ttl_ms: has.ttl_ms.unwrap_or(0) });
     }
     if !create {
         return Err(invalid(format!("there is no namespace {name:?}")));
     }
-    py.detach(|| db.create_keyspace(name, wanted)).map_err(raise)
+    let keyspace = py.detach(|| db.create_keyspace(name, wanted)).map_err(raise)?;
+    Ok(Place { keyspace, ttl_ms: wanted.ttl_ms.unwrap_or(0) })
 }
 
 /// Refuses options that differ from those the namespace was created with.

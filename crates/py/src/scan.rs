@@ -143,14 +143,12 @@ impl State {
         if items == 0 {
             return Ok(0);
         }
-        let per_item = if self.columns == Columns::Keys {
+        if self.columns == Columns::Keys {
             scan.next_keys(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
-            1
         } else {
             scan.next_chunk(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
-            2
-        };
-        let got = self.chunk.ends.len() / per_item;
+        }
+        let got = self.chunk.ends.len() / 2;
         self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(got));
         self.items = (self.items * 4).min(ITEMS_MAX);
         Ok(got)
@@ -160,35 +158,30 @@ impl State {
     fn show<'py>(&self, py: Python<'py>, current: &Current) -> PyResult<Bound<'py, PyAny>> {
         match self.columns {
             Columns::Keys => {
-                let keys = self.column(py, 1, 0)?;
+                let keys = self.column(py, 0)?;
                 current.replace(vec![keys.clone().unbind()]);
                 Ok(keys.into_any())
             }
             Columns::Values => {
-                let values = self.column(py, 2, 1)?;
+                let values = self.column(py, 1)?;
                 current.replace(vec![values.clone().unbind()]);
                 Ok(values.into_any())
             }
             Columns::Both => {
-                let (keys, values) = (self.column(py, 2, 0)?, self.column(py, 2, 1)?);
+                let (keys, values) = (self.column(py, 0)?, self.column(py, 1)?);
                 current.replace(vec![keys.clone().unbind(), values.clone().unbind()]);
                 zip(py)?.call1((keys, values))
             }
         }
     }
 
-    /// The `which`-th of every `stride` pieces.
-    fn column<'py>(
-        &self,
-        py: Python<'py>,
-        stride: usize,
-        which: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
+    /// The keys (0) or the values (1).
+    fn column<'py>(&self, py: Python<'py>, which: usize) -> PyResult<Bound<'py, PyList>> {
         let (bytes, ends) = (self.chunk.bytes.as_slice(), self.chunk.ends.as_slice());
         PyList::new(
             py,
-            (0..ends.len() / stride).map(|item| {
-                let piece = item * stride + which;
+            (0..ends.len() / 2).map(|item| {
+                let piece = item * 2 + which;
                 let start = if piece == 0 { 0 } else { ends[piece - 1] };
                 PyBytes::new(py, &bytes[start as usize..ends[piece] as usize])
             }),

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use aidb_base::{Attempt, ErrorKind, KeyspaceId};
+use aidb_base::{Attempt, ErrorKind};
 use aidb_engine::WriteBatch;
-use aidb_engine::db::Condition;
+use aidb_engine::db::{Condition, Db};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySlice};
@@ -19,7 +19,7 @@ use crate::database::Database;
 use crate::error::{invalid, raise};
 use crate::handle::{Handle, write_options};
 use crate::many;
-use crate::namespace;
+use crate::namespace::{self, Place};
 use crate::options;
 use crate::scan::{Columns, Scan};
 use crate::snapshot::Snapshot;
@@ -34,15 +34,23 @@ pub struct Store {
     /// The database.
     pub handle: Arc<Handle>,
     /// The namespace.
-    pub keyspace: KeyspaceId,
+    pub place: Place,
 }
 
 impl Store {
+    /// The database, unless the namespace was dropped.
+    #[inline]
+    fn db(&self) -> PyResult<&Db> {
+        let db = self.handle.db()?;
+        self.handle.check_kept(self.place.keyspace)?;
+        Ok(db)
+    }
+
     /// Reads a value into a new `bytes` object.
     #[inline]
     fn read<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let db = self.handle.db()?;
-        match db.try_get_with(self.keyspace, key, |value, _| PyBytes::new(py, value)) {
+        let db = self.db()?;
+        match db.try_get_with(self.place.keyspace, key, |value, _| PyBytes::new(py, value)) {
             Ok(Attempt::Done(found)) => Ok(found),
             Ok(Attempt::WouldBlock) => self.read_waiting(py, key),
             Err(error) => Err(raise(error)),
@@ -55,18 +63,20 @@ impl Store {
         py: Python<'py>,
         key: &[u8],
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let copy = |value: &[u8], _| Python::attach(|py| PyBytes::new(py, value).unbind());
-        let found = py.detach(|| db.get_with(self.keyspace, key, copy)).map_err(raise)?;
+        let found = py.detach(|| db.get_with(self.place.keyspace, key, copy)).map_err(raise)?;
         Ok(found.map(|value| value.into_bound(py)))
     }
 
     #[inline]
     fn contains(&self, py: Python<'_>, key: &[u8]) -> PyResult<bool> {
-        let db = self.handle.db()?;
-        match db.try_get_with(self.keyspace, key, |_, _| ()) {
+        let db = self.db()?;
+        match db.try_get_with(self.place.keyspace, key, |_, _| ()) {
             Ok(Attempt::Done(found)) => Ok(found.is_some()),
-            Ok(Attempt::WouldBlock) => py.detach(|| db.contains(self.keyspace, key)).map_err(raise),
+            Ok(Attempt::WouldBlock) => {
+                py.detach(|| db.contains(self.place.keyspace, key)).map_err(raise)
+            }
             Err(error) => Err(raise(error)),
         }
     }
@@ -80,29 +90,30 @@ impl Store {
         expire_at_ms: u64,
         durability: Option<&str>,
     ) -> PyResult<()> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let options = write_options(durability)?;
         if value.len() < DETACH_BYTES {
-            match db.try_put(self.keyspace, key, value, expire_at_ms, options) {
+            match db.try_put(self.place.keyspace, key, value, expire_at_ms, options) {
                 Ok(Attempt::Done(_)) => return Ok(()),
                 Ok(Attempt::WouldBlock) => {}
                 Err(error) => return Err(raise(error)),
             }
         }
-        py.detach(|| db.put(self.keyspace, key, value, expire_at_ms, options)).map_err(raise)?;
+        py.detach(|| db.put(self.place.keyspace, key, value, expire_at_ms, options))
+            .map_err(raise)?;
         Ok(())
     }
 
     #[inline]
     fn remove(&self, py: Python<'_>, key: &[u8], durability: Option<&str>) -> PyResult<()> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let options = write_options(durability)?;
-        match db.try_delete(self.keyspace, key, options) {
+        match db.try_delete(self.place.keyspace, key, options) {
             Ok(Attempt::Done(_)) => return Ok(()),
             Ok(Attempt::WouldBlock) => {}
             Err(error) => return Err(raise(error)),
         }
-        py.detach(|| db.delete(self.keyspace, key, options)).map_err(raise)?;
+        py.detach(|| db.delete(self.place.keyspace, key, options)).map_err(raise)?;
         Ok(())
     }
 
@@ -115,9 +126,9 @@ impl Store {
         batch: &WriteBatch,
         durability: Option<&str>,
     ) -> PyResult<bool> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let options = write_options(durability)?;
-        let conditions = [Condition { keyspace: self.keyspace, key, seen }];
+        let conditions = [Condition { keyspace: self.place.keyspace, key, seen }];
         match py.detach(|| db.write_if(&conditions, batch, options)) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
@@ -134,8 +145,13 @@ impl Store {
     ) -> PyResult<WriteBatch> {
         let mut batch = WriteBatch::new();
         match value {
-            Some(value) => batch.put(self.keyspace, key, value, expire_at_ms(ttl, &self.handle)?),
-            None => batch.delete(self.keyspace, key),
+            Some(value) => batch.put(
+                self.place.keyspace,
+                key,
+                value,
+                expire_at_ms(ttl, self.place, &self.handle)?,
+            ),
+            None => batch.delete(self.place.keyspace, key),
         }
         .map_err(raise)?;
         Ok(batch)
@@ -143,11 +159,12 @@ impl Store {
 
     fn start_scan(&self, py: Python<'_>, bounds: Bounds, columns: Columns) -> PyResult<Scan> {
         let db = self.handle.open_db()?;
+        self.handle.check_kept(self.place.keyspace)?;
         let limit = bounds.limit;
         let Some(range) = bounds.into_range() else {
             return Scan::empty(py, Arc::clone(&self.handle));
         };
-        let scan = py.detach(|| db.scan(self.keyspace, range)).map_err(raise)?;
+        let scan = py.detach(|| db.scan(self.place.keyspace, range)).map_err(raise)?;
         Scan::new(py, Arc::clone(&self.handle), scan, columns, limit)
     }
 }
@@ -167,8 +184,8 @@ impl Store {
     ) -> PyResult<Self> {
         let handle = Arc::clone(&database.as_super().get().handle);
         let wanted = options::keyspace(ttl, compression, blob_bytes_min)?;
-        let keyspace = namespace::open(database.py(), &handle, name, create, &wanted)?;
-        Ok(Self { handle, keyspace })
+        let place = namespace::open(database.py(), &handle, name, create, &wanted)?;
+        Ok(Self { handle, place })
     }
 
     #[inline]
@@ -187,7 +204,8 @@ impl Store {
 
     #[inline]
     fn __setitem__(&self, py: Python<'_>, key: Raw<'_, '_>, value: Raw<'_, '_>) -> PyResult<()> {
-        self.write(py, key.as_bytes(), value.as_bytes(), 0, None)
+        let expire_at_ms = expire_at_ms(None, self.place, &self.handle)?;
+        self.write(py, key.as_bytes(), value.as_bytes(), expire_at_ms, None)
     }
 
     #[inline]
@@ -216,8 +234,8 @@ impl Store {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        let db = self.handle.db()?;
-        Ok(py.detach(|| db.len(self.keyspace)).map_err(raise)? as usize)
+        let db = self.db()?;
+        Ok(py.detach(|| db.len(self.place.keyspace)).map_err(raise)? as usize)
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -252,7 +270,7 @@ impl Store {
         ttl: Option<&Bound<'_, PyAny>>,
         durability: Option<&str>,
     ) -> PyResult<()> {
-        let expire_at_ms = expire_at_ms(ttl, &self.handle)?;
+        let expire_at_ms = expire_at_ms(ttl, self.place, &self.handle)?;
         self.write(py, key.as_bytes(), value.as_bytes(), expire_at_ms, durability)
     }
 
@@ -275,7 +293,8 @@ impl Store {
         let mut batch = WriteBatch::new();
         let start = start.as_ref().map_or(&b""[..], Raw::as_bytes);
         let stop = stop.as_ref().map(Raw::as_bytes);
-        batch.delete_range(self.keyspace, start, stop).map_err(raise)?;
+        batch.delete_range(self.place.keyspace, start, stop).map_err(raise)?;
+        self.db()?;
         batch::commit(py, &self.handle, &batch, durability)
     }
 
@@ -286,8 +305,8 @@ impl Store {
         py: Python<'py>,
         keys: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let db = self.handle.db()?;
-        many::get_many(py, keys, |keys, sink| db.multi_get(self.keyspace, keys, sink))
+        let db = self.db()?;
+        many::get_many(py, keys, |keys, sink| db.multi_get(self.place.keyspace, keys, sink))
     }
 
     /// Stores many pairs in one atomic batch.
@@ -299,9 +318,9 @@ impl Store {
         ttl: Option<&Bound<'_, PyAny>>,
         durability: Option<&str>,
     ) -> PyResult<()> {
-        let expire_at_ms = expire_at_ms(ttl, &self.handle)?;
+        let expire_at_ms = expire_at_ms(ttl, self.place, &self.handle)?;
         let mut batch = WriteBatch::new();
-        batch::extend(&mut batch, self.keyspace, pairs, expire_at_ms)?;
+        batch::extend(&mut batch, self.place.keyspace, pairs, expire_at_ms)?;
         batch::commit(py, &self.handle, &batch, durability)
     }
 
@@ -316,12 +335,12 @@ impl Store {
         ttl: Option<&Bound<'_, PyAny>>,
         durability: Option<&str>,
     ) -> PyResult<bool> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let key = key.as_bytes();
         let batch = self.single(key, value.as_ref().map(Raw::as_bytes), ttl)?;
         loop {
             py.check_signals()?;
-            let found = py.detach(|| db.get_versioned(self.keyspace, key)).map_err(raise)?;
+            let found = py.detach(|| db.get_versioned(self.place.keyspace, key)).map_err(raise)?;
             let current = found.as_ref().map(|(_, value, _)| value.as_slice());
             if current != expected.as_ref().map(Raw::as_bytes) {
                 return Ok(false);
@@ -341,12 +360,12 @@ impl Store {
         key: Raw<'_, '_>,
         durability: Option<&str>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let key = key.as_bytes();
         let batch = self.single(key, None, None)?;
         loop {
             py.check_signals()?;
-            let found = py.detach(|| db.get_versioned(self.keyspace, key)).map_err(raise)?;
+            let found = py.detach(|| db.get_versioned(self.place.keyspace, key)).map_err(raise)?;
             let Some((seen, value, _)) = found else { return Ok(None) };
             if self.write_if_seen(py, key, seen, &batch, durability)? {
                 return Ok(Some(PyBytes::new(py, &value)));
@@ -357,9 +376,9 @@ impl Store {
     /// When a key expires, in seconds since the Unix epoch: `(exists, instant or None)`.
     #[pyo3(signature = (key, /))]
     fn expiry(&self, py: Python<'_>, key: Raw<'_, '_>) -> PyResult<(bool, Option<f64>)> {
-        let db = self.handle.db()?;
+        let db = self.db()?;
         let key = key.as_bytes();
-        let read = || db.get_with(self.keyspace, key, |_, expire_at_ms| expire_at_ms);
+        let read = || db.get_with(self.place.keyspace, key, |_, expire_at_ms| expire_at_ms);
         let found = py.detach(read).map_err(raise)?;
         let instant = found.filter(|&ms| ms != 0).map(|ms| ms as f64 / 1000.0);
         Ok((found.is_some(), instant))
@@ -388,27 +407,27 @@ impl Store {
     #[pyo3(signature = (*, durability = None))]
     fn batch(&self, durability: Option<&str>) -> PyResult<Batch> {
         self.handle.open_db()?;
-        Batch::new(Arc::clone(&self.handle), self.keyspace, durability)
+        Batch::new(Arc::clone(&self.handle), self.place, durability)
     }
 
     /// A view of this moment.
     fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
         let db = self.handle.open_db()?;
         let snapshot = py.detach(|| db.snapshot()).map_err(raise)?;
-        Ok(Snapshot::new(Arc::clone(&self.handle), snapshot, self.keyspace))
+        Ok(Snapshot::new(Arc::clone(&self.handle), snapshot, self.place.keyspace))
     }
 
     /// Rewrites every table of the namespace without its garbage.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
-        let db = self.handle.db()?;
-        py.detach(|| db.compact(Some(self.keyspace))).map_err(raise)
+        let db = self.db()?;
+        py.detach(|| db.compact(Some(self.place.keyspace))).map_err(raise)
     }
 
     /// Options that the namespace was created with, `None` where they follow the database.
     fn options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let db = self.handle.open_db()?;
         let Some((_, name, options)) =
-            db.keyspaces().into_iter().find(|(id, _, _)| *id == self.keyspace)
+            db.keyspaces().into_iter().find(|(id, _, _)| *id == self.place.keyspace)
         else {
             return Err(invalid("the namespace was dropped; create it again"));
         };

@@ -5,15 +5,21 @@ use pyo3::types::{PyDelta, PyDeltaAccess};
 
 use crate::error::{invalid, wrong_type};
 use crate::handle::Handle;
+use crate::namespace::Place;
 
 /// Longest time to live, in milliseconds (about 31,700 years).
 const TTL_MS_MAX: f64 = 1e15;
 
-/// Expiry instant of a record written now, 0 for none.
+/// Expiry instant of a record written now to `place`, 0 for none.
 #[inline]
-pub fn expire_at_ms(ttl: Option<&Bound<'_, PyAny>>, handle: &Handle) -> PyResult<u64> {
+pub fn expire_at_ms(
+    ttl: Option<&Bound<'_, PyAny>>,
+    place: Place,
+    handle: &Handle,
+) -> PyResult<u64> {
     match ttl {
-        None => Ok(0),
+        None if place.ttl_ms == 0 => Ok(0),
+        None => Ok(handle.now_ms().saturating_add(place.ttl_ms)),
         Some(ttl) => Ok(handle.now_ms() + ttl_ms(ttl)?),
     }
 }

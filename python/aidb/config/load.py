@@ -75,7 +75,9 @@ def _sections() -> dict[str, type[Section]]:
 
 
 def _names() -> list[str]:
-    return [f"{section}.{name}" for section, model in _sections().items() for name in model.model_fields]
+    return [
+        f"{section}.{name}" for section, model in _sections().items() for name in model.model_fields
+    ]
 
 
 def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, object, str]]:
@@ -113,15 +115,15 @@ def _from_table(
 def _from_environment(
     environment: Mapping[str, str], problems: list[str]
 ) -> Iterator[tuple[str, object, str]]:
-    variables = {
-        f"{ENVIRONMENT_PREFIX}{name.replace('.', '_').upper()}": name for name in _names()
-    }
+    variables = {f"{ENVIRONMENT_PREFIX}{name.replace('.', '_').upper()}": name for name in _names()}
     prefixes = tuple(f"{ENVIRONMENT_PREFIX}{section.upper()}_" for section in _sections())
     for variable, value in sorted(environment.items()):
         if variable in variables:
             yield variables[variable], value, f"environment {variable}"
         elif variable.startswith(prefixes):
-            problems.append(_unknown(f"variable {variable}", variable, list(variables), "environment"))
+            problems.append(
+                _unknown(f"variable {variable}", variable, list(variables), "environment")
+            )
 
 
 def _unknown(what: str, name: str, known: list[str], origin: str) -> str:

@@ -163,7 +163,7 @@ impl Vfs for OsVfs {
         };
         // The pid only serves the message for the next opener, so a full disk must not stop us.
         let _ = write_pid(&mut file);
-        Ok(Box::new(OsLock { _file: file }))
+        Ok(Box::new(OsLock { file }))
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {
@@ -186,10 +186,17 @@ fn create_new(path: &Path) -> Result<File> {
 }
 
 struct OsLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock for OsLock {}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        // A child forked meanwhile still has the file open: closing alone would not unlock it.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
 
 struct OsReadFile {
     file: File,
