@@ -1,12 +1,17 @@
-"""The whole API against a dict, with limits so small that few operations reach every level."""
+"""The whole API against a dict, with limits so small that few operations reach every level.
+
+``AIDB_MODEL_EXAMPLES`` tries more.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,6 +36,8 @@ TINY: aidb.OpenOptions = {
     "l0_runs_trigger": 2,
     "blob_bytes_min": 200,
 }
+# What a model finds does not need a slow fsync.
+FAST_DISK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 NAMESPACES = ["default", "other"]
 
 keys = st.text("ab\xff", max_size=5).map(lambda text: text.encode("latin-1"))
@@ -50,7 +57,7 @@ class DatabaseMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(prefix="aidb-model-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="aidb-model-", dir=FAST_DISK))
         self.clock = ManualClock()
         self.options: aidb.OpenOptions = {**TINY, "clock": self.clock}
         self.models: dict[str, Model] = {name: {} for name in NAMESPACES}
@@ -227,10 +234,11 @@ def select(
     return pairs[::-1] if reverse else pairs
 
 
-TestDatabase = DatabaseMachine.TestCase
-TestDatabase.settings = settings(
-    max_examples=60,
-    stateful_step_count=50,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.timeout(300)
+class TestDatabase(DatabaseMachine.TestCase):  # type: ignore[misc,valid-type]
+    settings = settings(
+        max_examples=int(os.environ.get("AIDB_MODEL_EXAMPLES", "50")),
+        stateful_step_count=50,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )

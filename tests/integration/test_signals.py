@@ -13,8 +13,8 @@ PRELUDE = """
 import sys, aidb
 db = aidb.open(sys.argv[1])
 db.put_many((b"%08d" % n, b"x" * 20) for n in range(50_000))
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     while True:
         {work}
 except KeyboardInterrupt:

@@ -38,6 +38,7 @@ impl Db {
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         let started = options.env.clock.monotonic_ns();
         check_options(&options)?;
+        check_existence(dir, &options)?;
         let vfs = options.env.vfs.clone();
         let lock = if options.read_only {
             None
@@ -70,22 +71,11 @@ impl Db {
 
 fn open_versions(dir: &Path, options: &Options, cache: Arc<BlockCache>) -> Result<VersionSet> {
     let env = &options.env;
+    // Again, now under the lock: somebody may have created or removed one meanwhile.
+    check_existence(dir, options)?;
     if VersionSet::exists(env, dir)? {
-        if options.error_if_exists {
-            return Err(Error::invalid(format!(
-                "{} already holds a database: open it without asking for a new one",
-                dir.display()
-            )));
-        }
         return VersionSet::open(env, dir, cache, options.read_only);
     }
-    if options.read_only || !options.create_if_missing {
-        return Err(Error::invalid(format!(
-            "{} holds no database: check the path, or let it be created",
-            dir.display()
-        )));
-    }
-    check_is_ours(dir, options)?;
     let identity =
         Identity { uuid: rng::entropy_uuid(), hash_seed: Rng::from_entropy().next_u64() };
     let default = KeyspaceMeta {
@@ -94,6 +84,26 @@ fn open_versions(dir: &Path, options: &Options, cache: Arc<BlockCache>) -> Resul
         options: KeyspaceOptions::default(),
     };
     VersionSet::create(env, dir, cache, identity, vec![default])
+}
+
+/// Refuses a directory that holds, or does not hold, what the options ask for. Changes nothing.
+fn check_existence(dir: &Path, options: &Options) -> Result<()> {
+    if VersionSet::exists(&options.env, dir)? {
+        if options.error_if_exists {
+            return Err(Error::invalid(format!(
+                "{} already holds a database: open it without asking for a new one",
+                dir.display()
+            )));
+        }
+        return Ok(());
+    }
+    if options.read_only || !options.create_if_missing {
+        return Err(Error::invalid(format!(
+            "{} holds no database: check the path, or let it be created",
+            dir.display()
+        )));
+    }
+    if options.env.vfs.exists(dir)? { check_is_ours(dir, options) } else { Ok(()) }
 }
 
 /// Refuses to make a database among the files of another program.
