@@ -13,6 +13,7 @@ pub mod compaction;
 pub mod compress;
 pub mod db;
 pub mod entry;
+pub mod events;
 pub mod file_header;
 pub mod file_names;
 pub mod filter;

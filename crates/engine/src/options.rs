@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aidb_base::{Clock, SystemClock};
 
+use crate::events::{Event, Listener};
 use crate::vfs::{OsVfs, Vfs};
 
 /// What an acknowledged write survives.
@@ -109,6 +110,17 @@ pub struct Options {
     pub background: bool,
     /// Open files whose log is damaged by cutting it there; the loss is in the recovery report.
     pub salvage_log: bool,
+    /// Takes what happens; `None` = nobody listens.
+    pub listener: Option<Listener>,
+}
+
+impl Options {
+    /// Tells the listener, if there is one.
+    pub fn tell(&self, event: &Event) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
 }
 
 impl Default for Options {
@@ -137,6 +149,7 @@ impl Default for Options {
             blob_live_ratio_min: 0.5,
             background: true,
             salvage_log: false,
+            listener: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use aidb_base::{ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
+use crate::events::Event;
 use crate::options::Durability;
 
 /// A bell that one thread waits for.
@@ -90,6 +91,7 @@ fn run(weak: &Weak<Inner>, bell: Bell, job: Job) {
         }
         let pause = job(&inner).unwrap_or_else(|error| {
             inner.counters.note_background_error(&error);
+            inner.options.tell(&Event::BackgroundError { message: error.to_string() });
             RETRY
         });
         if !pause.is_zero() && !inner.state.is_closed() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aidb_base::Result;
 
 use super::{Db, Inner};
+use crate::events::Event;
 
 /// Closes the database when the last handle goes.
 pub(super) struct Closer(pub(super) Arc<Inner>);
@@ -40,6 +41,7 @@ impl Inner {
         self.threads.join();
         let result = if was_writable { self.writer.lock().log.close() } else { Ok(()) };
         *self.lock.lock() = None;
+        self.options.tell(&Event::Closed { dir: self.dir.clone() });
         result
     }
 }

@@ -6,6 +6,7 @@ use aidb_base::{Error, KeyspaceId, Result};
 
 use super::{Db, Inner};
 use crate::compaction::{self, CompactionContext, CompactionPlan};
+use crate::events::Event;
 
 impl Inner {
     /// Runs the most urgent compaction; false when there is none.
@@ -28,10 +29,16 @@ impl Inner {
             numbers: &self.numbers,
             cancel: self.state.closing(),
         };
+        let started = self.now_ns();
         let (edit, stats) = compaction::run(plan, &context)?;
         let version = self.versions.lock().apply(edit)?;
         self.change_view(|view| view.with_version(version, None));
         self.counters.note_compaction(&stats);
+        self.options.tell(&Event::Compacted {
+            bytes_in: stats.bytes_in,
+            bytes_out: stats.bytes_out,
+            duration_ms: (self.now_ns() - started) / 1_000_000,
+        });
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use super::read::Sources;
 use super::view::{Generation, ReadView};
 use crate::blob::BlobWriter;
 use crate::entry::{Entry, Kind};
+use crate::events::Event;
 use crate::file_names::FileKind;
 use crate::iterator::Cursor;
 use crate::options::Codec;
@@ -31,6 +32,7 @@ impl Inner {
         let _one_at_a_time = self.flush_lock.lock();
         let view = self.view.load_full();
         let Some(generation) = view.frozen.last() else { return Ok(false) };
+        let started = self.now_ns();
         let mut files = Vec::new();
         let result = self.build(&view, generation, &mut files);
         let edit = match result {
@@ -47,8 +49,10 @@ impl Inner {
         self.flushed_seq.store(flushed, Ordering::Release);
         self.change_view(|view| view.with_version(version, Some(generation)));
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
-        self.release_log()?;
         self.compactor.wake();
+        let duration_ms = (self.now_ns() - started) / 1_000_000;
+        self.options.tell(&Event::Flushed { seq: flushed, duration_ms });
+        self.release_log()?;
         Ok(true)
     }
 

@@ -14,10 +14,12 @@ mod compact;
 mod count;
 mod flush;
 mod keyspaces;
+mod latency;
 mod open;
 mod pins;
 mod pressure;
 mod read;
+mod restore;
 mod scan;
 mod snapshot;
 mod state;
@@ -53,6 +55,8 @@ use crate::vfs::{FileLock, Vfs};
 use crate::wal::log::Spares;
 
 pub use self::changes::{Change, Changes};
+pub use self::latency::Latency;
+pub use self::restore::{RestoreReport, restore};
 pub use self::scan::{Chunk, Scan, ScanRange};
 pub use self::snapshot::Snapshot;
 pub use self::stats::{LevelStats, RecoveryReport, Stats};
@@ -115,6 +119,10 @@ impl Inner {
 
     fn now_ms(&self) -> u64 {
         self.options.env.clock.now_ms()
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.options.env.clock.monotonic_ns()
     }
 
     fn next_number(&self) -> FileNumber {

@@ -16,6 +16,7 @@ use super::view::{Generation, ReadView};
 use super::write::{self, Writer};
 use super::{DEFAULT_KEYSPACE, Db, Inner, background, close};
 use crate::cache::BlockCache;
+use crate::events::Event;
 use crate::file_names::FileKind;
 use crate::memtable::Memtable;
 use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
@@ -55,6 +56,10 @@ impl Db {
         let db = Self { inner: inner.clone(), _closer: Arc::new(close::Closer(inner.clone())) };
         inner.settle_sync_failure(&db)?;
         background::start(&inner)?;
+        inner.options.tell(&Event::Opened {
+            batches_replayed: inner.recovery.batches_replayed,
+            duration_ms: inner.recovery.duration_ms,
+        });
         Ok(db)
     }
 
@@ -164,6 +169,9 @@ impl Opened {
             kept_seq: pins.oldest(),
             distrust,
             salvage: options.salvage_log,
+            progress: &|bytes_done, bytes_total| {
+                options.tell(&Event::RecoveryProgress { bytes_done, bytes_total });
+            },
         };
         let mut filling = Filling::new(options, versions.hash_seed(), flushed_seq);
         let recovered =

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aidb_base::{Attempt, KeyspaceId, Result, Seq, hash};
 
+use super::latency::SAMPLE;
 use super::view::{Generation, ReadView};
 use super::{Db, Inner};
 use crate::blob::BlobRef;
@@ -57,6 +58,25 @@ pub(crate) fn newest_live(
     }
     let kind = in_tables(sources.version, &place, sources.hash_seed, covering, |e| e.kind)?;
     Ok(kind.is_some_and(|kind| kind != Kind::Delete))
+}
+
+/// Measures a read when it is one of the sample.
+struct Timer<'a>(Option<(&'a Inner, u64)>);
+
+impl<'a> Timer<'a> {
+    #[inline]
+    fn start(inner: &'a Inner, hash: u64) -> Self {
+        Self((hash % SAMPLE == 0).then(|| (inner, inner.now_ns())))
+    }
+}
+
+impl Drop for Timer<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some((inner, started)) = self.0 {
+            inner.counters.read_latency.record(inner.now_ns() - started);
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -149,6 +169,7 @@ impl Inner {
         f: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Option<R>> {
         let place = Place { keyspace, key, hash: self.key_hash(key), max_seq };
+        let _timer = Timer::start(self, place.hash);
         let mut f = Some(f);
         let mut covering = 0;
         let mut judge = |entry: Entry<'_>| {
@@ -176,6 +197,7 @@ impl Inner {
         f: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Attempt<Option<R>>> {
         let place = Place { keyspace, key, hash: self.key_hash(key), max_seq };
+        let _timer = Timer::start(self, place.hash);
         let mut f = Some(f);
         let mut covering = 0;
         let mut judge = |entry: Entry<'_>| {

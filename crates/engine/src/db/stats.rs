@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aidb_base::{Error, Seq};
 use parking_lot::Mutex;
 
+use super::latency::{Histogram, Latency};
 use super::{Db, Inner};
 use crate::compaction::CompactionStats;
 use crate::version::Version;
@@ -75,6 +76,10 @@ pub struct Stats {
     pub stall_ns: u64,
     /// The longest of them.
     pub stall_max_ns: u64,
+    /// Latency of writes, sampled; back-pressure and syncs included.
+    pub write_latency: Latency,
+    /// Latency of point reads, sampled.
+    pub read_latency: Latency,
     /// Syncs of the log.
     pub syncs: u64,
     /// Bytes of tables and blob files.
@@ -115,6 +120,8 @@ pub struct RecoveryReport {
 pub(super) struct Counters {
     pub(super) flushes: AtomicU64,
     pub(super) flush_bytes: AtomicU64,
+    pub(super) write_latency: Histogram,
+    pub(super) read_latency: Histogram,
     compactions: AtomicU64,
     compaction_bytes_read: AtomicU64,
     compaction_bytes_written: AtomicU64,
@@ -192,6 +199,8 @@ impl Inner {
             stall_count,
             stall_ns,
             stall_max_ns,
+            write_latency: self.counters.write_latency.read(),
+            read_latency: self.counters.read_latency.read(),
             syncs: self.sync.syncs(),
             log_bytes,
             disk_bytes: table_bytes + log_bytes,

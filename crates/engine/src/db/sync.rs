@@ -6,6 +6,7 @@ use aidb_base::{Error, Result, Seq};
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
+use crate::events::Event;
 
 /// Who syncs, and how far the log is durable.
 #[derive(Default)]
@@ -67,6 +68,7 @@ impl Inner {
                 "the log could not be synced, so the database is read-only until it is opened again",
             );
             self.state.poison(error.clone());
+            self.options.tell(&Event::ReadOnly { reason: error.to_string() });
             self.mark_sync_failure();
             return Err(error.with_unknown_effect());
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use aidb_base::{Attempt, Error, KeyspaceId, Result, Seq, hash};
 use parking_lot::MutexGuard;
 
+use super::latency::SAMPLE;
 use super::view::Generation;
 use super::{Db, Inner};
 use crate::batch::{Operation, Operations, WriteBatch};
@@ -76,6 +77,7 @@ impl Inner {
             self.state.check_writable()?;
         }
         let digest = hash::digest(batch.payload());
+        let started = if digest % SAMPLE == 0 { self.now_ns() } else { 0 };
         let writer = if wait {
             self.writer.lock()
         } else {
@@ -87,6 +89,9 @@ impl Inner {
         let seq = self.commit_locked(writer, batch, digest)?;
         if durability == Durability::Sync {
             self.sync_to(seq)?;
+        }
+        if started != 0 {
+            self.counters.write_latency.record(self.now_ns() - started);
         }
         Ok(Attempt::Done(seq))
     }

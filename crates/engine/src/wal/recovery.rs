@@ -12,7 +12,7 @@ use crate::file_names::FileKind;
 use crate::vfs::{ReadFile, Vfs};
 
 /// Where to start, and how strict to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// Database directory.
     pub dir: &'a Path,
@@ -28,6 +28,8 @@ pub struct Scope<'a> {
     pub distrust: bool,
     /// Cut a damaged log instead of refusing it.
     pub salvage: bool,
+    /// Told bytes behind and bytes in all, after every segment.
+    pub progress: &'a dyn Fn(u64, u64),
 }
 
 /// What recovery found.
@@ -87,6 +89,8 @@ pub fn recover(
 ) -> Result<Recovered> {
     let mut recovered = Recovered { last_seq: scope.flushed_seq, ..Recovered::default() };
     let found = find_segments(vfs, &scope, &mut recovered)?;
+    let bytes = |segments: &[Found]| segments.iter().map(|s| s.bytes.get().len() as u64).sum();
+    let bytes_total = bytes(&found);
     for (i, segment) in found.iter().enumerate() {
         let later = &found[i + 1..];
         if let Some(fault) = chain_fault(&recovered, segment, i) {
@@ -100,6 +104,7 @@ pub fn recover(
             discard(later, &mut recovered);
             break;
         }
+        (scope.progress)(bytes(&found[..=i]), bytes_total);
     }
     Ok(recovered)
 }

@@ -52,6 +52,7 @@ impl World {
             kept_seq: None,
             distrust: false,
             salvage,
+            progress: &|_, _| {},
         };
         let recovered = recover(&*self.vfs, scope, &mut |seq, payload| {
             batches.push((seq, payload.to_vec()));

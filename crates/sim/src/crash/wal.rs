@@ -142,6 +142,7 @@ fn append(log: &mut Log, promise: &mut Promise) -> Result<()> {
 
 fn replay(vfs: &FaultVfs) -> std::result::Result<Seq, String> {
     let scope = Scope {
+        progress: &|_, _| {},
         dir: Path::new(DIR),
         uuid: &UUID,
         floor: 0,

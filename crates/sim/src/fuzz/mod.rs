@@ -78,6 +78,7 @@ fn replayed(data: &[u8]) -> Option<u64> {
         .and_then(|mut file| file.append(bytes));
     stored.unwrap_or_else(|e| panic!("{e}"));
     let scope = |salvage| Scope {
+        progress: &|_, _| {},
         dir,
         uuid,
         floor: 0,

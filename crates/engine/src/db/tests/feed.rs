@@ -75,3 +75,34 @@ fn a_checkpoint_opens_as_a_database_of_its_own() {
     put(&copy, b"new", b"");
     assert_eq!(db.get(KS, b"new").unwrap(), None);
 }
+
+#[test]
+fn a_checkpoint_and_the_log_restore_any_batch_after_it() {
+    let world = World::new();
+    let db = world.open();
+    db.pin_log("archive", 0).unwrap();
+    for i in 0..100u32 {
+        put(&db, &i.to_be_bytes(), b"before");
+    }
+    let checkpoint = Path::new("/checkpoint");
+    db.checkpoint(checkpoint).unwrap();
+    for i in 0..100u32 {
+        put(&db, &i.to_be_bytes(), &i.to_be_bytes());
+    }
+    drop(db);
+    for (until, changed) in [(None, 100), (Some(150), 50), (Some(100), 0)] {
+        let target = format!("/restored-{changed}");
+        let target = Path::new(&target);
+        let report =
+            crate::db::restore(checkpoint, Path::new(super::DIR), target, until, &world.options());
+        let report = report.unwrap();
+        assert_eq!((report.checkpoint_seq, report.batches), (100, changed));
+        let restored = Db::open(target, world.options()).unwrap();
+        let items = all(&restored, false);
+        assert_eq!(items.len(), 100);
+        let is_changed = |(_, value): &&(Vec<u8>, Vec<u8>)| value != b"before";
+        assert_eq!(items.iter().filter(is_changed).count() as u64, changed);
+        assert_eq!(restored.len(KS).unwrap(), 100);
+    }
+    assert_eq!(all(&world.open(), false).len(), 100);
+}
