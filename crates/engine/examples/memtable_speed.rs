@@ -11,7 +11,7 @@ use aidb_base::Rng;
 use aidb_base::hash::key_hash;
 use aidb_engine::entry::{Entry, Kind};
 use aidb_engine::iterator::{Bounds, Cursor, MergeCursor, ViewCursor};
-use aidb_engine::memtable::{ChunkPool, Memtable};
+use aidb_engine::memtable::Memtable;
 
 const VALUE: [u8; 100] = [7; 100];
 
@@ -60,8 +60,8 @@ fn insert(memtable: &Memtable, key: &[u8], seq: u64) {
     black_box(memtable.insert(0, key_hash(key), &entry));
 }
 
-fn fill(what: &str, keys: &[[u8; 16]], expected: usize, pool: &Arc<ChunkPool>) -> Arc<Memtable> {
-    let memtable = Arc::new(Memtable::with_pool(256 << 20, expected, pool));
+fn fill(what: &str, keys: &[[u8; 16]], memtable: Memtable) -> Arc<Memtable> {
+    let memtable = Arc::new(memtable);
     let start = Stopwatch::start();
     for (key, seq) in keys.iter().zip(1..) {
         insert(&memtable, key, seq);
@@ -71,8 +71,7 @@ fn fill(what: &str, keys: &[[u8; 16]], expected: usize, pool: &Arc<ChunkPool>) -
 }
 
 /// As a writer that appends to the log between hashing the key and the insert.
-fn fill_prefetched(what: &str, keys: &[[u8; 16]], pool: &Arc<ChunkPool>) {
-    let memtable = Memtable::with_pool(256 << 20, keys.len(), pool);
+fn fill_prefetched(what: &str, keys: &[[u8; 16]], memtable: Memtable) {
     let start = Stopwatch::start();
     for (i, key) in keys.iter().enumerate() {
         if let Some(coming) = keys.get(i + 2) {
@@ -162,15 +161,14 @@ fn main() {
     let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(500_000);
     let keys = random_keys(count, 1);
     let others = random_keys(count, 2);
-    let pool = Arc::new(ChunkPool::new(1 << 30));
-    {
-        let first = fill("insert random (first touch of memory)", &keys, count, &pool);
-        let _second = fill("insert random, size not foreseen (first touch)", &keys, 0, &pool);
-        drop(first);
-    }
-    let memtable = fill("insert random", &keys, count, &pool);
-    let grown = fill("insert random, size not foreseen", &keys, 0, &pool);
-    fill_prefetched("insert random, prefetched", &keys, &pool);
+    let bytes_max = count * 512;
+    let first = fill("insert random (fresh memory)", &keys, Memtable::new(bytes_max, count));
+    let memtable = fill("insert random (fresh memory)", &keys, first.successor());
+    drop(first);
+    let again = fill("insert random", &keys, memtable.successor());
+    drop(again);
+    fill_prefetched("insert random, prefetched", &keys, memtable.successor());
+    let grown = fill("insert random, size not foreseen", &keys, Memtable::new(bytes_max, 0));
     get_all("get hit, in insertion order", &memtable, &keys);
     let mut shuffled = keys.clone();
     shuffled.sort_unstable_by_key(|key| key_hash(&key[3..]));
@@ -186,12 +184,12 @@ fn main() {
     scan("scan of one run, random memory", &[&memtable]);
     scan_backward("backward", &[&memtable]);
     let ordered: Vec<_> = (0..count as u64).map(key).collect();
-    let sequential = fill("insert in order", &ordered, count, &pool);
+    let sequential = fill("insert in order", &ordered, Memtable::new(bytes_max, count));
     sort_whole("sort at flush, in order", &sequential, count);
     scan("scan of one run, ordered memory", &[&sequential]);
     scan_backward("backward", &[&sequential]);
     scan("scan of two memtables", &[&sequential, &memtable]);
-    let small = fill("insert 20 K", &keys[..20_000.min(count)], 20_000, &pool);
+    let small = fill("insert 20 K", &keys[..20_000.min(count)], Memtable::new(bytes_max, 20_000));
     get_all("get hit, 20 K keys", &small, &keys[..20_000.min(count)]);
     get_all("get miss, 20 K keys", &small, &others[..20_000.min(count)]);
     sort_whole("sort at flush, 20 K keys", &small, 20_000.min(count));

@@ -38,6 +38,32 @@ struct Fragment {
     seqs: Vec<Seq>,
 }
 
+/// How a set covers a key, and the keys around it that it covers in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cover<'a> {
+    /// As [`RangeTombstones::seq_covering`] says.
+    pub seq: Seq,
+    /// First key covered in this way.
+    pub from: &'a [u8],
+    /// First key that may be covered otherwise; `None` = none.
+    pub until: Option<&'a [u8]>,
+}
+
+impl<'a> Cover<'a> {
+    /// What covers no key.
+    pub const NOTHING: Self = Self { seq: 0, from: b"", until: None };
+
+    /// How two sets together cover the keys that are in both stretches.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let until = match (self.until, other.until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { seq: self.seq.max(other.seq), from: self.from.max(other.from), until }
+    }
+}
+
 impl RangeTombstones {
     /// The set of `tombstones`, in any order; duplicates and empty ranges are dropped.
     pub fn new(tombstones: Vec<RangeTombstone>) -> Self {
@@ -92,7 +118,14 @@ impl RangeTombstones {
     /// A record of `key` is covered when its own sequence number is below the result.
     #[inline]
     pub fn seq_covering(&self, key: &[u8], max_seq: Seq) -> Seq {
-        self.parts.iter().map(|part| part.seq_covering(key, max_seq)).max().unwrap_or(0)
+        self.parts.iter().map(|part| part.cover(key, max_seq).seq).max().unwrap_or(0)
+    }
+
+    /// As [`RangeTombstones::seq_covering`], with the stretch of keys for which the answer holds, for
+    /// readers that visit keys in order.
+    pub fn cover(&self, key: &[u8], max_seq: Seq) -> Cover<'_> {
+        let parts = self.parts.iter().map(|part| part.cover(key, max_seq));
+        parts.fold(Cover::NOTHING, Cover::and)
     }
 }
 
@@ -109,14 +142,21 @@ impl Part {
         self.tombstones.len()
     }
 
-    fn seq_covering(&self, key: &[u8], max_seq: Seq) -> Seq {
+    #[inline]
+    fn cover(&self, key: &[u8], max_seq: Seq) -> Cover<'_> {
         let after = self.fragments.partition_point(|fragment| fragment.start.as_slice() <= key);
-        let Some(fragment) = self.fragments[..after].last() else { return 0 };
-        if fragment.end.as_deref().is_some_and(|end| end <= key) {
-            return 0;
+        let until = self.fragments.get(after).map(|next| next.start.as_slice());
+        let Some(fragment) = self.fragments[..after].last() else {
+            return Cover { until, ..Cover::NOTHING };
+        };
+        match fragment.end.as_deref() {
+            Some(end) if end <= key => Cover { seq: 0, from: end, until },
+            end => {
+                let above = fragment.seqs.partition_point(|&seq| seq > max_seq);
+                let seq = fragment.seqs.get(above).copied().unwrap_or(0);
+                Cover { seq, from: &fragment.start, until: end }
+            }
         }
-        let above = fragment.seqs.partition_point(|&seq| seq > max_seq);
-        fragment.seqs.get(above).copied().unwrap_or(0)
     }
 }
 

@@ -292,9 +292,8 @@ impl<'a> Filling<'a> {
 
     fn apply(&mut self, seq: Seq, payload: &[u8]) -> Result<()> {
         if self.active.memtable.bytes() >= self.options.memtable_bytes_max {
-            let entries = self.active.memtable.entries();
             self.active.memtable.freeze();
-            let memtable = Memtable::new(self.options.memtable_bytes_max, entries);
+            let memtable = self.active.memtable.successor();
             let full =
                 std::mem::replace(&mut self.active, Arc::new(Generation::new(memtable, seq)));
             self.frozen.insert(0, full);

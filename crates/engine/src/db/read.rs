@@ -99,8 +99,8 @@ fn in_memtables<'g, R>(
     for generation in generations {
         let memtable = &generation.memtable;
         if memtable.has_range_tombstones() {
-            let set = memtable.range_tombstones(place.keyspace);
-            *covering = (*covering).max(set.seq_covering(place.key, place.max_seq));
+            let seq = memtable.seq_covering(place.keyspace, place.key, place.max_seq);
+            *covering = (*covering).max(seq);
         }
         if let Some(entry) = memtable.get(place.keyspace, place.key, place.hash, place.max_seq) {
             return Some((entry.seq >= *covering).then(|| f(entry)));

@@ -18,7 +18,7 @@ use super::view::Generation;
 use super::{Db, Inner};
 use crate::batch::{Operation, Operations, WriteBatch};
 use crate::entry::{Entry, Kind, RangeTombstone};
-use crate::memtable::{Memtable, Previous};
+use crate::memtable::Previous;
 use crate::options::Durability;
 use crate::wal::log::Log;
 
@@ -130,7 +130,7 @@ impl Inner {
     /// Makes the active memtable immutable and starts another one.
     pub(super) fn rotate(&self, writer: &mut Writer) {
         let full = &writer.active.memtable;
-        let fresh = Memtable::new(self.options.memtable_bytes_max, full.entries());
+        let fresh = full.successor();
         full.freeze();
         let generation = Arc::new(Generation::new(fresh, writer.next_seq));
         writer.active = generation.clone();

@@ -7,7 +7,7 @@ use aidb_base::{Result, Seq};
 
 use super::{AnyCursor, Bounds, Cursor, MergeCursor, compare_keys, same_key};
 use crate::entry::{Entry, Kind};
-use crate::range_tombstone::RangeTombstones;
+use crate::range_tombstone::{Cover, RangeTombstones};
 
 const SAVED_VALUE_BYTES_KEPT: usize = 1 << 20;
 
@@ -39,6 +39,17 @@ struct Hidden {
     tombstones: Vec<Arc<RangeTombstones>>,
     max_seq: Seq,
     now_ms: u64,
+    cover: KnownCover,
+}
+
+/// How the range tombstones cover the keys around the last one asked for.
+#[derive(Default)]
+struct KnownCover {
+    is_known: bool,
+    seq: Seq,
+    from: Vec<u8>,
+    /// Empty = no end.
+    until: Vec<u8>,
 }
 
 /// A copied entry.
@@ -52,14 +63,35 @@ struct Saved {
 
 impl Hidden {
     #[inline]
-    fn hides(&self, entry: &Entry<'_>) -> bool {
+    fn hides(&mut self, entry: &Entry<'_>) -> bool {
         entry.kind == Kind::Delete
             || entry.is_expired(self.now_ms)
             || (!self.tombstones.is_empty() && self.covers(entry))
     }
 
-    fn covers(&self, entry: &Entry<'_>) -> bool {
-        self.tombstones.iter().any(|set| set.seq_covering(entry.key, self.max_seq) > entry.seq)
+    fn covers(&mut self, entry: &Entry<'_>) -> bool {
+        if !self.cover.holds_for(entry.key) {
+            let covers = self.tombstones.iter().map(|set| set.cover(entry.key, self.max_seq));
+            self.cover.learn(&covers.fold(Cover::NOTHING, Cover::and));
+        }
+        self.cover.seq > entry.seq
+    }
+}
+
+impl KnownCover {
+    #[inline]
+    fn holds_for(&self, key: &[u8]) -> bool {
+        self.is_known
+            && compare_keys(key, &self.from).is_ge()
+            && (self.until.is_empty() || compare_keys(key, &self.until).is_lt())
+    }
+
+    fn learn(&mut self, cover: &Cover<'_>) {
+        (self.is_known, self.seq) = (true, cover.seq);
+        self.from.clear();
+        self.from.extend_from_slice(cover.from);
+        self.until.clear();
+        self.until.extend_from_slice(cover.until.unwrap_or_default());
     }
 }
 
@@ -80,7 +112,7 @@ impl<C: Cursor> ViewCursor<C> {
             kind: Kind::Delete,
             expire_at_ms: 0,
         };
-        let hidden = Hidden { tombstones, max_seq, now_ms };
+        let hidden = Hidden { tombstones, max_seq, now_ms, cover: KnownCover::default() };
         Self { merge, hidden, bounds, place: Place::None, saved }
     }
 

@@ -231,6 +231,11 @@ impl Arena {
         }
     }
 
+    /// Where its memory comes from and goes to.
+    pub(super) fn pool(&self) -> &Arc<ChunkPool> {
+        &self.pool
+    }
+
     /// Bytes of all records.
     #[inline]
     pub(super) fn used(&self) -> usize {
@@ -358,19 +363,19 @@ impl Drop for Chunk {
 
 /// Chunks of dropped memtables, kept for the next ones: the first touch of fresh memory costs more
 /// than everything else in an insert.
-pub struct ChunkPool {
+pub(super) struct ChunkPool {
     chunks_max: usize,
     free: Mutex<Vec<Chunk>>,
 }
 
 impl ChunkPool {
     /// A pool that keeps up to `bytes_max` bytes.
-    pub fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize) -> Self {
         Self { chunks_max: bytes_max / CHUNK_BYTES_MAX, free: Mutex::new(Vec::new()) }
     }
 
-    /// Bytes kept now.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
         self.free.lock().len() * CHUNK_BYTES_MAX
     }
 

@@ -28,10 +28,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use aidb_base::{KeyspaceId, Seq};
 use arc_swap::ArcSwap;
 
-pub use arena::ChunkPool;
 pub use cursor::MemCursor;
 
-use self::arena::{Arena, NewRecord};
+use self::arena::{Arena, ChunkPool, NewRecord};
 use self::index::{Index, IndexHash, Wanted};
 use self::list::RecordList;
 use self::runs::Runs;
@@ -51,6 +50,7 @@ pub enum Previous {
 
 /// Recent writes of all keyspaces.
 pub struct Memtable {
+    bytes_max: usize,
     arena: Arena,
     index: Index,
     list: RecordList,
@@ -58,6 +58,7 @@ pub struct Memtable {
     range_tombstones: ArcSwap<BTreeMap<KeyspaceId, Arc<RangeTombstones>>>,
     has_range_tombstones: AtomicBool,
     range_tombstone_bytes: AtomicUsize,
+    keys: AtomicUsize,
     expiring: AtomicUsize,
     frozen: AtomicBool,
     #[cfg(debug_assertions)]
@@ -65,24 +66,32 @@ pub struct Memtable {
 }
 
 impl Memtable {
-    /// An empty memtable meant to hold about `bytes_max` bytes and `expected_entries` keys; both may
-    /// be exceeded.
-    pub fn new(bytes_max: usize, expected_entries: usize) -> Self {
-        Self::with_pool(bytes_max, expected_entries, &Arc::new(ChunkPool::new(0)))
+    /// An empty memtable meant to hold about `bytes_max` bytes and `expected_keys` keys; both may be
+    /// exceeded.
+    pub fn new(bytes_max: usize, expected_keys: usize) -> Self {
+        Self::with_pool(bytes_max, expected_keys, Arc::new(ChunkPool::new(bytes_max)))
     }
 
-    /// As [`Memtable::new`], with memory from `pool`, which gets it back when the memtable is dropped.
-    pub fn with_pool(bytes_max: usize, expected_entries: usize, pool: &Arc<ChunkPool>) -> Self {
+    /// An empty memtable to write to when this one is full. It expects as many keys, and takes over
+    /// the memory of those before it when they are dropped.
+    pub fn successor(&self) -> Self {
+        let keys = self.keys.load(Ordering::Relaxed);
+        Self::with_pool(self.bytes_max, keys + keys / 16, self.arena.pool().clone())
+    }
+
+    fn with_pool(bytes_max: usize, expected_keys: usize, pool: Arc<ChunkPool>) -> Self {
         // No key costs less than this, so more slots than that would be wasted.
         let keys_max = bytes_max / ENTRY_BYTES_MIN;
         Self {
-            arena: Arena::new(pool.clone()),
-            index: Index::new(expected_entries.min(keys_max)),
+            bytes_max,
+            arena: Arena::new(pool),
+            index: Index::new(expected_keys.min(keys_max)),
             list: RecordList::new(),
             runs: Runs::default(),
             range_tombstones: ArcSwap::default(),
             has_range_tombstones: AtomicBool::new(false),
             range_tombstone_bytes: AtomicUsize::new(0),
+            keys: AtomicUsize::new(0),
             expiring: AtomicUsize::new(0),
             frozen: AtomicBool::new(false),
             #[cfg(debug_assertions)]
@@ -109,9 +118,12 @@ impl Memtable {
         self.index.publish(&self.arena, &place, hash, record);
         self.list.push(record);
         if entry.expire_at_ms != 0 {
-            self.expiring.store(self.expiring.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            add_one(&self.expiring);
         }
-        let Some(newest) = newest else { return Previous::None };
+        let Some(newest) = newest else {
+            add_one(&self.keys);
+            return Previous::None;
+        };
         if replaces {
             newest.mark_replaced();
         }
@@ -284,6 +296,12 @@ const ENTRY_INDEX_BYTES: usize = 24;
 const ENTRY_BYTES_MIN: usize = 32 + ENTRY_INDEX_BYTES;
 /// Estimated memory of a range tombstone besides its bounds.
 const RANGE_TOMBSTONE_BYTES: usize = 160;
+
+/// Adds to a counter that only the writer changes.
+#[inline]
+fn add_one(counter: &AtomicUsize) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
 
 fn describe<'a>((index, record): (usize, arena::Record<'a>)) -> (usize, KeyspaceId, Entry<'a>) {
     (index, record.keyspace(), record.entry())

@@ -295,15 +295,15 @@ fn cursors_are_complete_while_runs_are_being_merged() {
 
 #[test]
 fn memory_is_used_again() {
-    let pool = Arc::new(ChunkPool::new(3 << 20));
+    let mut memtable = Memtable::new(3 << 20, 0);
+    let pool = memtable.arena.pool().clone();
     for round in 0..3u8 {
-        let memtable = Memtable::with_pool(4 << 20, 0, &pool);
         for i in 0..50_000u32 {
             insert(&memtable, 0, &put(&i.to_be_bytes(), 1, &[round; 40]));
         }
         let found = get(&memtable, 0, &7u32.to_be_bytes(), 1).unwrap();
         assert_eq!(found.value, [round; 40]);
-        drop(memtable);
+        memtable = memtable.successor();
         assert_eq!(pool.bytes(), 3 << 20);
     }
 }

@@ -33,6 +33,13 @@ proptest! {
             let expected = naive(&tombstones, key, *max_seq);
             for set in [&at_once, &one_by_one, &union] {
                 prop_assert_eq!(set.seq_covering(key, *max_seq), expected);
+                let cover = set.cover(key, *max_seq);
+                prop_assert_eq!(cover.seq, expected);
+                prop_assert!(cover.from <= key && cover.until.is_none_or(|until| key.as_slice() < until));
+                let inside = |other: &[u8]| cover.from <= other && cover.until.is_none_or(|until| other < until);
+                for (other, _) in probes.iter().filter(|(other, _)| inside(other)) {
+                    prop_assert_eq!(naive(&tombstones, other, *max_seq), expected);
+                }
             }
         }
     }
