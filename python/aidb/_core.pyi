@@ -36,6 +36,7 @@ __all__ = [
     "inspect_file",
     "option_names",
     "repair",
+    "server_setting_names",
 ]
 
 def check_file(directory: str | PathLike[str], path: str | PathLike[str], /) -> list[str]: ...

@@ -1,0 +1,174 @@
+"""Random commands that reach corners: few keys, awkward values, options in every combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+Command = list[bytes]
+
+KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\xfe", b"x" * 300]
+INTEGERS = [b"0", b"1", b"-1", b"7", b"10", b"100", b"-100", b"9223372036854775807"]
+ODD_INTEGERS = [b"", b"+1", b" 1", b"01", b"1.5", b"abc", b"-9223372036854775808", b"1e3"]
+ODD_INTEGERS += [b"9223372036854775808", b"-0", b"99999999999999999999"]
+FLOATS = [b"1.5", b"-0.25", b"3.0e3", b"0.1", b"1e-9", b"inf", b"nan", b"abc", b"1e400", b"12345"]
+VALUES = [b"", b"v", b"hello world", b"10", b"-7", b"3.5", b"bin\0\r\n\xff", b"y" * 44, b"y" * 45]
+VALUES += [b"z" * 5000]
+FAR = [b"100000", b"200000", b"1000000"]
+EXPIRE_FLAGS = [b"NX", b"XX", b"GT", b"LT", b"gt", b"BOGUS"]
+PATTERNS = [b"*", b"a", b"?", b"[ab]", b"{t}*", b"*1", b"[^a]*", b"\\a", b"nothing*", b"*\0*"]
+
+
+class Stream:
+    """Commands from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def command(self) -> Command:
+        """The next command; one in twenty is malformed."""
+        name, make = self._random.choice(list(MAKERS.items()))
+        command = [self._case(name), *make(self)]
+        if self._random.random() < 0.05:
+            return self._spoil(command)
+        return command
+
+    def _case(self, name: bytes) -> bytes:
+        return self._random.choice([name, name.lower(), name.title()])
+
+    def _spoil(self, command: Command) -> Command:
+        match self._random.randrange(3):
+            case 0:
+                return command[: self._random.randrange(1, len(command) + 1)]
+            case 1:
+                return [*command, self._random.choice([b"extra", b"", b"1", b"EX"])]
+            case _:
+                place = self._random.randrange(len(command))
+                return [*command[:place], b"bogus", *command[place + 1 :]]
+
+    def key(self) -> bytes:
+        return self._random.choice(KEYS)
+
+    def keys(self, most: int = 5) -> list[bytes]:
+        return [self.key() for _ in range(self._random.randint(1, most))]
+
+    def value(self) -> bytes:
+        return self._random.choice(VALUES)
+
+    def pairs(self) -> list[bytes]:
+        return [word for _ in range(self._random.randint(1, 4)) for word in (self.key(), self.value())]
+
+    def integer(self) -> bytes:
+        pool = ODD_INTEGERS if self._random.random() < 0.15 else INTEGERS
+        return self._random.choice(pool)
+
+    def index(self) -> bytes:
+        return str(self._random.randint(-12, 12)).encode()
+
+    def number(self) -> bytes:
+        return self._random.choice(FLOATS)
+
+    def some(self, words: list[bytes], chance: float = 0.4) -> list[bytes]:
+        return [word for word in words if self._random.random() < chance]
+
+    def one_of(self, *choices: list[bytes]) -> list[bytes]:
+        return self._random.choice(choices)
+
+    def far(self) -> bytes:
+        """A relative time that does not pass during the test, or a bad one."""
+        return self.integer_or(FAR, 0.1)
+
+    def integer_or(self, pool: list[bytes], chance: float) -> bytes:
+        bad = [b"0", b"-1", *ODD_INTEGERS]
+        return self._random.choice(bad if self._random.random() < chance else pool)
+
+    def moment(self, scale: int) -> bytes:
+        """An absolute time, far away or long past."""
+        return self._random.choice([b"1", b"1000", str(4_000_000_000 * scale).encode(), b"bad", b"-5"])
+
+    def expiry(self, *more: bytes) -> list[bytes]:
+        choices = [
+            [b"EX", self.far()],
+            [b"PX", self.far() + b"000"],
+            [b"EXAT", self.moment(1)],
+            [b"PXAT", self.moment(1000)],
+            [],
+            *([word] for word in more),
+        ]
+        return self.one_of(*choices)
+
+    def set_options(self) -> list[bytes]:
+        options = [*self.some([b"NX", b"XX", b"GET"], 0.25), *self.expiry(b"KEEPTTL")]
+        if self._random.random() < 0.1:
+            options += self.expiry(b"KEEPTTL")
+        return options
+
+    def database(self) -> bytes:
+        return self._random.choice([b"0", b"1", b"2", b"2", b"1", b"0", b"16", b"-1", b"x"])
+
+
+MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"GET": lambda s: [s.key()],
+    b"SET": lambda s: [s.key(), s.value(), *s.set_options()],
+    b"GETEX": lambda s: [s.key(), *s.expiry(b"PERSIST")],
+    b"GETDEL": lambda s: [s.key()],
+    b"GETSET": lambda s: [s.key(), s.value()],
+    b"MGET": lambda s: s.keys(),
+    b"MSET": lambda s: s.pairs(),
+    b"MSETNX": lambda s: s.pairs(),
+    b"SETNX": lambda s: [s.key(), s.value()],
+    b"SETEX": lambda s: [s.key(), s.far(), s.value()],
+    b"PSETEX": lambda s: [s.key(), s.far() + b"000", s.value()],
+    b"APPEND": lambda s: [s.key(), s.value()],
+    b"STRLEN": lambda s: [s.key()],
+    b"GETRANGE": lambda s: [s.key(), s.index(), s.index()],
+    b"SUBSTR": lambda s: [s.key(), s.index(), s.integer()],
+    b"SETRANGE": lambda s: [s.key(), s.index(), s.value()],
+    b"INCR": lambda s: [s.key()],
+    b"DECR": lambda s: [s.key()],
+    b"INCRBY": lambda s: [s.key(), s.integer()],
+    b"DECRBY": lambda s: [s.key(), s.integer()],
+    b"INCRBYFLOAT": lambda s: [s.key(), s.number()],
+    b"DEL": lambda s: s.keys(),
+    b"UNLINK": lambda s: s.keys(2),
+    b"EXISTS": lambda s: s.keys(),
+    b"TOUCH": lambda s: s.keys(),
+    b"TYPE": lambda s: [s.key()],
+    b"KEYS": lambda s: s.one_of(*([pattern] for pattern in PATTERNS)),
+    b"RENAME": lambda s: [s.key(), s.key()],
+    b"RENAMENX": lambda s: [s.key(), s.key()],
+    b"COPY": lambda s: [
+        s.key(),
+        s.key(),
+        *s.one_of([], [b"DB", s.database()]),
+        *s.some([b"REPLACE"]),
+    ],
+    b"MOVE": lambda s: [s.key(), s.database()],
+    b"SELECT": lambda s: [s.database()],
+    b"SWAPDB": lambda s: [s.database(), s.database()],
+    b"OBJECT": lambda s: [
+        *s.one_of([b"ENCODING"], [b"encoding"], [b"FREQ"], [b"REFCOUNT"]),
+        s.key(),
+    ],
+    b"EXPIRE": lambda s: [s.key(), s.far(), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"PEXPIRE": lambda s: [s.key(), s.far() + b"000", *s.some(EXPIRE_FLAGS, 0.1)],
+    b"EXPIREAT": lambda s: [s.key(), s.moment(1), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"PEXPIREAT": lambda s: [s.key(), s.moment(1000), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"TTL": lambda s: [s.key()],
+    b"EXPIRETIME": lambda s: [s.key()],
+    b"PEXPIRETIME": lambda s: [s.key()],
+    b"PTTL": lambda s: [s.key()],
+    b"PERSIST": lambda s: [s.key()],
+    b"DBSIZE": lambda s: [],
+    b"PING": lambda s: s.one_of([], [s.value()]),
+    b"ECHO": lambda s: [s.value()],
+    b"SCAN": lambda s: [b"0", b"COUNT", b"1000", *s.one_of([], [b"MATCH", b"*1"])],
+    b"NOSUCH": lambda s: s.keys(2),
+    b"CLIENT": lambda s: s.one_of([b"GETNAME"], [b"SETNAME", b"n"], [b"NOSUCH"], [b"SETNAME", b"a b"]),
+    b"LASTSAVE": lambda s: [b"surplus"],
+}
+
+RARE: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"FLUSHDB": lambda s: s.one_of([], [b"ASYNC"], [b"SYNC"], [b"BAD"]),
+    b"FLUSHALL": lambda s: s.one_of([], [b"ASYNC"]),
+}

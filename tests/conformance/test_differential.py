@@ -1,0 +1,72 @@
+"""The same random commands to a real Redis and to us: every reply is the same.
+
+``AIDB_DIFFERENTIAL_COMMANDS`` sends more; ``AIDB_DIFFERENTIAL_SEED`` starts elsewhere. A failure
+prints the seed and the last commands.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from servers import AidbServer
+from streams import Command, Stream
+from wire import Failure, Members, Wire
+
+COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "6000"))
+SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))
+BATCH = 25
+TIME_TOLERANCE = 60_000
+
+UNORDERED = {b"keys", b"scan"}
+"""Commands whose order is nobody's promise."""
+TIMES = {b"ttl", b"pttl", b"expiretime", b"pexpiretime"}
+"""Commands whose reply depends on when they ran."""
+
+
+def comparable(command: Command, reply: Any) -> Any:
+    """A reply with what may differ taken out."""
+    name = command[0].lower()
+    if isinstance(reply, Failure):
+        return reply
+    if name in UNORDERED and isinstance(reply, list):
+        if name == b"scan" and len(reply) == 2 and isinstance(reply[1], list):
+            return [reply[0], sorted(reply[1])]
+        return sorted(reply)
+    if isinstance(reply, Members):
+        return sorted(map(repr, reply.items))
+    return reply
+
+
+def differ(command: Command, ours: Any, theirs: Any) -> bool:
+    ours, theirs = comparable(command, ours), comparable(command, theirs)
+    if command[0].lower() in TIMES and isinstance(ours, int) and isinstance(theirs, int):
+        return (ours < 0 or theirs < 0) and ours != theirs or abs(ours - theirs) > TIME_TOLERANCE
+    return bool(ours != theirs)
+
+
+def run(seed: int, ours: Wire, theirs: Wire, commands: int) -> None:
+    stream = Stream(seed)
+    history: list[Command] = []
+    for _ in range(0, commands, BATCH):
+        batch = [stream.command() for _ in range(BATCH)]
+        mine = ours.pipeline([tuple(command) for command in batch])
+        others = theirs.pipeline([tuple(command) for command in batch])
+        for command, one, other in zip(batch, mine, others, strict=True):
+            history.append(command)
+            if differ(command, one, other):
+                recent = "\n".join(map(repr, history[-12:]))
+                pytest.fail(f"seed {seed}: {command}\naidb:  {one!r}\nredis: {other!r}\n{recent}")
+
+
+@pytest.mark.timeout(max(60, COMMANDS // 100))
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("offset", range(3))
+def test_random_commands_get_the_same_replies(
+    server: AidbServer, redis_port: int, protocol: int, offset: int
+) -> None:
+    seed = SEED * 1000 + offset * 10 + protocol
+    with Wire(redis_port, protocol=protocol) as theirs, server.connect(protocol) as ours:
+        theirs("FLUSHALL")
+        run(seed, ours, theirs, COMMANDS // 6)
