@@ -82,9 +82,10 @@ class Stream:
         bad = [b"0", b"-1", *ODD_INTEGERS]
         return self._random.choice(bad if self._random.random() < chance else pool)
 
-    def moment(self, scale: int) -> bytes:
-        """An absolute time, far away or long past."""
-        return self._random.choice([b"1", b"1000", str(4_000_000_000 * scale).encode(), b"bad", b"-5"])
+    def moment(self, scale: int, *past: bytes) -> bytes:
+        """An absolute time far away, a bad one, or one of ``past``."""
+        far = str(4_000_000_000 * scale).encode()
+        return self._random.choice([far, far + b"0", b"bad", b"-5" if past else b"0", *past])
 
     def expiry(self, *more: bytes) -> list[bytes]:
         choices = [
@@ -152,8 +153,8 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     ],
     b"EXPIRE": lambda s: [s.key(), s.far(), *s.some(EXPIRE_FLAGS, 0.1)],
     b"PEXPIRE": lambda s: [s.key(), s.far() + b"000", *s.some(EXPIRE_FLAGS, 0.1)],
-    b"EXPIREAT": lambda s: [s.key(), s.moment(1), *s.some(EXPIRE_FLAGS, 0.1)],
-    b"PEXPIREAT": lambda s: [s.key(), s.moment(1000), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"EXPIREAT": lambda s: [s.key(), s.moment(1, b"1", b"1000"), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"PEXPIREAT": lambda s: [s.key(), s.moment(1000, b"1", b"1000"), *s.some(EXPIRE_FLAGS, 0.1)],
     b"TTL": lambda s: [s.key()],
     b"EXPIRETIME": lambda s: [s.key()],
     b"PEXPIRETIME": lambda s: [s.key()],

@@ -193,6 +193,14 @@ def test_keys_expire_on_time(wire: Wire) -> None:
     assert wire("KEYS", "*") == [b"long"]
 
 
+def test_a_time_that_has_passed_removes_the_key(wire: Wire) -> None:
+    for command in (("SET", "k", "v", "EXAT", 1), ("GETEX", "k", "PXAT", 1), ("EXPIRE", "k", -1)):
+        wire("SET", "k", "v")
+        wire(*command)
+        assert wire("GET", "k") is None
+        assert wire("DBSIZE") == 0
+
+
 def test_scan_returns_every_key_present_throughout(server: AidbServer) -> None:
     stable = {b"stable:%d" % n for n in range(500)} | {b"{tag}%d" % n for n in range(300)}
     with server.connect() as wire, server.connect() as other:
@@ -252,6 +260,7 @@ def test_clients_are_listed_named_and_killed(server: AidbServer) -> None:
 
 def test_debug_sleep_holds_one_connection_only(server: AidbServer) -> None:
     with server.connect() as sleeper, server.connect() as wire:
+        sleeper("PING")
         sleeper.send(b"DEBUG SLEEP 30\r\nPING\r\n")
         assert [wire("PING") for _ in range(100)] == [Status(b"PONG")] * 100
         sleepers = sleeper.socket.getsockname()

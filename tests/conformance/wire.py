@@ -66,7 +66,7 @@ class Wire:
     def __init__(self, port: int, *, protocol: int = 2, timeout: float = 20) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer = bytearray()
         self._at = 0
         if protocol == 3:
             self("HELLO", 3)
@@ -133,16 +133,17 @@ class Wire:
         self.close()
 
     def _more(self) -> bool:
-        data = self.socket.recv(1 << 16)
-        self._buffer = self._buffer[self._at :] + data
+        data = self.socket.recv(1 << 18)
+        del self._buffer[: self._at]
         self._at = 0
+        self._buffer += data
         return bool(data)
 
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n", self._at)) < 0:
             if not self._more():
                 raise ConnectionClosed
-        line = self._buffer[self._at : end]
+        line = bytes(self._buffer[self._at : end])
         self._at = end + 2
         return line
 
@@ -150,6 +151,6 @@ class Wire:
         while len(self._buffer) - self._at < length + 2:
             if not self._more():
                 raise ConnectionClosed
-        text = self._buffer[self._at : self._at + length]
+        text = bytes(self._buffer[self._at : self._at + length])
         self._at += length + 2
         return text

@@ -118,7 +118,7 @@ impl Worker {
                 }
                 Err(error) => {
                     let mut reply = Reply::new(output, conversation.session.protocol);
-                    reply.error(&format!("ERR {}", error.0));
+                    reply.error(format!("ERR {}", error.0).as_bytes());
                     break End::Close;
                 }
             }
@@ -191,8 +191,8 @@ impl Worker {
 }
 
 /// The error line for writes whose sync failed.
-pub(crate) fn unsynced(error: &aidb_base::Error) -> String {
-    format!("MISCONF Errors writing to the log: {error}; the write may have happened")
+pub(crate) fn unsynced(error: &aidb_base::Error) -> Vec<u8> {
+    format!("MISCONF Errors writing to the log: {error}; the write may have happened").into_bytes()
 }
 
 /// What follows one command.
@@ -232,11 +232,13 @@ fn wrong_arity(command: &Command) -> Refusal {
 
 #[cold]
 fn unknown_sub(command: &Command, args: &Args<'_>) -> Refusal {
-    Refusal::Error(Stop::fail(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
+    Refusal::Error(Stop::quoting(&[
+        b"ERR unknown subcommand '",
         shown(args.get(1), 128),
-        command.name.to_ascii_uppercase()
-    )))
+        b"'. Try ",
+        command.name.to_ascii_uppercase().as_bytes(),
+        b" HELP.",
+    ]))
 }
 
 #[cold]
@@ -245,21 +247,24 @@ fn unknown(args: &Args<'_>) -> Refusal {
     if args.get(0).eq_ignore_ascii_case(b"post") || args.get(0).eq_ignore_ascii_case(b"host:") {
         return Refusal::Hangup;
     }
-    let mut beginning = String::new();
+    let mut beginning = Vec::new();
     for argument in args.from(1) {
         if beginning.len() >= 128 {
             break;
         }
-        beginning.push_str(&format!("'{}' ", shown(argument, 128 - beginning.len())));
+        let part = shown(argument, 128 - beginning.len());
+        beginning.extend_from_slice(&[b"'", part, b"' "].concat());
     }
-    Refusal::Error(Stop::fail(format!(
-        "ERR unknown command '{}', with args beginning with: {beginning}",
-        shown(args.get(0), 128)
-    )))
+    Refusal::Error(Stop::quoting(&[
+        b"ERR unknown command '",
+        shown(args.get(0), 128),
+        b"', with args beginning with: ",
+        &beginning,
+    ]))
 }
 
 /// The first bytes of an argument as Redis prints them: up to a NUL.
-fn shown(argument: &[u8], bytes_max: usize) -> String {
+fn shown(argument: &[u8], bytes_max: usize) -> &[u8] {
     let end = argument.iter().position(|b| *b == 0).unwrap_or(argument.len()).min(bytes_max);
-    String::from_utf8_lossy(&argument[..end]).into_owned()
+    &argument[..end]
 }

@@ -9,8 +9,8 @@ use aidb_base::{Effect, Error, ErrorKind};
 pub enum Stop {
     /// The command needs a wait; nothing happened. Run it again where waiting is allowed.
     WouldBlock,
-    /// The reply is this error line.
-    Fail(Cow<'static, str>),
+    /// The reply is this error line; it may quote bytes that are not text.
+    Fail(Cow<'static, [u8]>),
 }
 
 /// Result of a command.
@@ -30,13 +30,22 @@ pub const WRONG_TYPE: Stop =
 
 impl Stop {
     const fn constant(line: &'static str) -> Self {
-        Self::Fail(Cow::Borrowed(line))
+        Self::Fail(Cow::Borrowed(line.as_bytes()))
     }
 
     /// An error line, code first.
     #[cold]
     pub fn fail(line: impl Into<Cow<'static, str>>) -> Self {
-        Self::Fail(line.into())
+        Self::Fail(match line.into() {
+            Cow::Borrowed(line) => Cow::Borrowed(line.as_bytes()),
+            Cow::Owned(line) => Cow::Owned(line.into_bytes()),
+        })
+    }
+
+    /// An error line that quotes a client's bytes.
+    #[cold]
+    pub fn quoting(parts: &[&[u8]]) -> Self {
+        Self::Fail(Cow::Owned(parts.concat()))
     }
 }
 
@@ -53,6 +62,6 @@ impl From<Error> for Stop {
             Effect::None => "",
             Effect::Unknown => " (the write may have happened)",
         };
-        Self::Fail(Cow::Owned(format!("{code} {error}{effect}")))
+        Self::fail(format!("{code} {error}{effect}"))
     }
 }

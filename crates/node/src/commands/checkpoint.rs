@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use aidb_base::Result;
+use aidb_base::{Error, Result};
 use aidb_redis::{Outcome, Stop};
 
 use crate::pool::Job;
@@ -61,24 +61,20 @@ fn replace_checkpoint(shared: &Shared) -> Result<()> {
     let vfs = &db.options().env.vfs;
     let place = db.path().join(DIRECTORY);
     let fresh = db.path().join(format!("{DIRECTORY}.new"));
-    remove_tree(shared, &fresh)?;
+    remove_tree(&fresh)?;
     db.checkpoint(&fresh)?;
-    remove_tree(shared, &place)?;
+    remove_tree(&place)?;
     vfs.rename(&fresh, &place)?;
     vfs.sync_dir(db.path())
 }
 
-fn remove_tree(shared: &Shared, directory: &Path) -> Result<()> {
-    let vfs = &shared.store.db().options().env.vfs;
-    if !vfs.exists(directory)? {
-        return Ok(());
-    }
-    for name in vfs.list_dir(directory)? {
-        let path = directory.join(name);
-        match vfs.list_dir(&path) {
-            Ok(_) => remove_tree(shared, &path)?,
-            Err(_) => vfs.remove(&path)?,
+/// Removes a checkpoint that no engine has open. Not through the engine's file system, which
+/// removes files only.
+fn remove_tree(directory: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", directory, &error))
         }
+        _ => Ok(()),
     }
-    vfs.remove(directory)
 }

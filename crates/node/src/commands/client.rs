@@ -35,7 +35,7 @@ const HELP: &[&str] = &[
     "SETNAME <name>",
     "    Name the connection.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// `CLIENT subcommand …`

@@ -14,7 +14,7 @@ const HELP: &[&str] = &[
     "RESETSTAT",
     "    Reset statistics reported by the INFO command.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// `CONFIG subcommand …`

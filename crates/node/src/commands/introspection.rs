@@ -22,7 +22,7 @@ const HELP: &[&str] = &[
     "LIST [FILTERBY (ACLCAT <category>|PATTERN <pattern>|MODULE <name>)]",
     "    Return the names of commands.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// `COMMAND [subcommand …]`

@@ -73,7 +73,7 @@ impl Reactor {
 }
 
 /// Replaces the replies that were not to be sent by an error and closes.
-fn refuse(connection: &mut Connection, line: &str) {
+fn refuse(connection: &mut Connection, line: &[u8]) {
     let Some(durable) = connection.durable.take() else { return };
     connection.output.truncate(durable.saturating_sub(connection.sent_before) as usize);
     Reply::new(&mut connection.output, Protocol::Resp2).error(line);

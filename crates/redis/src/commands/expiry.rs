@@ -26,8 +26,7 @@ impl Condition {
                 () if is_word(word, "gt") => condition.if_greater = true,
                 () if is_word(word, "lt") => condition.if_less = true,
                 () => {
-                    let word = String::from_utf8_lossy(word);
-                    return Err(Stop::fail(format!("ERR Unsupported option {word}")));
+                    return Err(Stop::quoting(&[b"ERR Unsupported option ", word]));
                 }
             }
         }

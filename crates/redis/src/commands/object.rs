@@ -1,7 +1,7 @@
 //! OBJECT: what is known of a key's inside.
 
 use crate::number::parse_integer;
-use crate::stop::{NO_SUCH_KEY, Outcome, Stop};
+use crate::stop::{Outcome, Stop};
 
 use super::{Call, is_word};
 
@@ -24,7 +24,7 @@ const HELP: &[&str] = &[
     "    Return the number of references of the value associated with the specified",
     "    <key>.",
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
 ];
 
 /// `OBJECT ENCODING | FREQ | IDLETIME | REFCOUNT key`, `OBJECT HELP`
@@ -37,14 +37,16 @@ pub fn object(call: &mut Call<'_>) -> Outcome {
     }
     let key = call.key(2)?;
     // Only values made in one piece are shared by Redis.
-    let (encoding, references) = call
-        .look_up(&key, |_, value, _| {
-            let encoding = value.encoding_name();
-            let number = parse_integer(value.bytes).filter(|_| encoding == "int");
-            let shared = number.is_some_and(|number| SHARED_INTEGERS.contains(&number));
-            (encoding, if shared { SHARED_REFERENCES } else { 1 })
-        })?
-        .ok_or(NO_SUCH_KEY)?;
+    let found = call.look_up(&key, |_, value, _| {
+        let encoding = value.encoding_name();
+        let number = parse_integer(value.bytes).filter(|_| encoding == "int");
+        let shared = number.is_some_and(|number| SHARED_INTEGERS.contains(&number));
+        (encoding, if shared { SHARED_REFERENCES } else { 1 })
+    })?;
+    let Some((encoding, references)) = found else {
+        call.reply.null();
+        return Ok(());
+    };
     if is_word(word, "encoding") {
         call.reply.bulk(encoding.as_bytes());
     } else if is_word(word, "refcount") {

@@ -66,8 +66,8 @@ pub fn flushall(call: &mut Call<'_>) -> Outcome {
 }
 
 fn clear(call: &mut Call<'_>, databases: std::ops::Range<usize>) -> Outcome {
-    call.store.clear(databases)?;
-    call.scratch.counters.commits += 1;
+    let wrote = call.store.clear(databases)?;
+    call.scratch.counters.commits += u64::from(wrote);
     call.reply.ok();
     Ok(())
 }

@@ -68,9 +68,9 @@ impl<'a> Reply<'a> {
 
     /// An error line; `text` begins with its code (`ERR`, `WRONGTYPE`, …). Line breaks become blanks.
     #[cold]
-    pub fn error(&mut self, text: &str) {
+    pub fn error(&mut self, text: &[u8]) {
         self.out.push(b'-');
-        self.out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+        self.out.extend(text.iter().map(|&b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
         self.out.extend_from_slice(b"\r\n");
     }
 

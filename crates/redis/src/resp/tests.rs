@@ -160,7 +160,7 @@ fn replies_follow_the_protocol_version() {
         reply.integer(-7);
         reply.bulk(b"");
         reply.simple("PONG");
-        reply.error("ERR a\r\nb");
+        reply.error(b"ERR a\r\nb");
     };
     assert_eq!(
         written(Protocol::Resp2, all),
