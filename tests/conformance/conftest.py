@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from servers import AidbServer, aidb_server, redis_server  # noqa: E402
-from wire import Wire  # noqa: E402
+from servers import AidbServer, aidb_server, redis_server
+from wire import Wire
 
 
 @pytest.fixture(scope="session")

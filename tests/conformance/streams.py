@@ -56,7 +56,9 @@ class Stream:
         return self._random.choice(VALUES)
 
     def pairs(self) -> list[bytes]:
-        return [word for _ in range(self._random.randint(1, 4)) for word in (self.key(), self.value())]
+        return [
+            word for _ in range(self._random.randint(1, 4)) for word in (self.key(), self.value())
+        ]
 
     def integer(self) -> bytes:
         pool = ODD_INTEGERS if self._random.random() < 0.15 else INTEGERS
@@ -165,8 +167,9 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"ECHO": lambda s: [s.value()],
     b"SCAN": lambda s: [b"0", b"COUNT", b"1000", *s.one_of([], [b"MATCH", b"*1"])],
     b"NOSUCH": lambda s: s.keys(2),
-    b"CLIENT": lambda s: s.one_of([b"GETNAME"], [b"SETNAME", b"n"], [b"NOSUCH"], [b"SETNAME", b"a b"]),
-    b"LASTSAVE": lambda s: [b"surplus"],
+    b"CLIENT": lambda s: s.one_of(
+        [b"GETNAME"], [b"SETNAME", b"n"], [b"NOSUCH"], [b"SETNAME", b"a b"]
+    ),
 }
 
 RARE: dict[bytes, Callable[[Stream], list[bytes]]] = {

@@ -95,7 +95,18 @@ def test_redis_cli_mass_insertion(server: AidbServer) -> None:
 
 def test_redis_benchmark_runs(server: AidbServer) -> None:
     names = "ping,set,get,incr,mset"
-    command = ["redis-benchmark", "-p", str(server.port), "-n", "2000", "-q", "-t", names, "-P", "4"]
+    command = [
+        "redis-benchmark",
+        "-p",
+        str(server.port),
+        "-n",
+        "2000",
+        "-q",
+        "-t",
+        names,
+        "-P",
+        "4",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=25)
     assert result.returncode == 0
     assert "error" not in (result.stdout + result.stderr).lower()

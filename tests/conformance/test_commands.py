@@ -94,7 +94,7 @@ CASES = [
     "COMMAND LIST FILTERBY BAD x",
     "COMMAND LIST BAD",
     "CONFIG GET nosuch",
-    "CONFIG GET maxclients timeout",
+    "CONFIG GET timeout",
     "CONFIG SET nosuch 1",
     "CONFIG SET timeout abc",
     "CONFIG SET timeout",

@@ -42,7 +42,7 @@ def comparable(command: Command, reply: Any) -> Any:
 def differ(command: Command, ours: Any, theirs: Any) -> bool:
     ours, theirs = comparable(command, ours), comparable(command, theirs)
     if command[0].lower() in TIMES and isinstance(ours, int) and isinstance(theirs, int):
-        return (ours < 0 or theirs < 0) and ours != theirs or abs(ours - theirs) > TIME_TOLERANCE
+        return ((ours < 0 or theirs < 0) and ours != theirs) or abs(ours - theirs) > TIME_TOLERANCE
     return bool(ours != theirs)
 
 

@@ -41,6 +41,8 @@ pub struct SetOptions {
     pub expiry: ExpiryOption,
     /// GET.
     pub get: bool,
+    /// Argument and unit of a time that is not resolved yet.
+    time: Option<(usize, TimeUnit)>,
 }
 
 /// Which of the two commands.
@@ -70,16 +72,12 @@ pub const UNIX_SECONDS: TimeUnit = TimeUnit { scale: 1000, relative: false };
 /// PXAT, PEXPIREAT.
 pub const UNIX_MILLISECONDS: TimeUnit = TimeUnit { scale: 1, relative: false };
 
-/// Parses the options from argument `from` on.
+/// Parses the options from argument `from` on; the number behind a time is left for
+/// [`SetOptions::resolve`], because Redis looks at it later.
 ///
 /// # Errors
-/// Those of Redis, in its order: syntax first, then the number, then its range.
-pub fn parse(
-    args: &Args<'_>,
-    from: usize,
-    family: Family,
-    now_ms: u64,
-) -> Result<SetOptions, Stop> {
+/// `syntax error`.
+pub fn parse(args: &Args<'_>, from: usize, family: Family) -> Result<SetOptions, Stop> {
     let mut options = SetOptions::default();
     let mut time: Option<(usize, TimeUnit)> = None;
     let mut keeps = None;
@@ -103,13 +101,23 @@ pub fn parse(
         }
         at += 1;
     }
-    options.expiry = match time {
-        Some((index, unit)) => {
-            ExpiryOption::At(expire_at(args.get(index), unit, family.name(), now_ms)?)
-        }
-        None => keeps.unwrap_or_default(),
-    };
+    options.time = time;
+    options.expiry = keeps.unwrap_or_default();
     Ok(options)
+}
+
+impl SetOptions {
+    /// The same options with the time as a point in time.
+    ///
+    /// # Errors
+    /// `value is not an integer`, `invalid expire time in '…' command`.
+    pub fn resolve(mut self, args: &Args<'_>, family: Family, now_ms: u64) -> Result<Self, Stop> {
+        if let Some((index, unit)) = self.time {
+            let at = expire_at(args.get(index), unit, family.name(), now_ms)?;
+            self.expiry = ExpiryOption::At(at);
+        }
+        Ok(self)
+    }
 }
 
 impl Family {

@@ -34,7 +34,8 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
 }
 
 fn set_with_options(call: &mut Call<'_>) -> Outcome {
-    let options = set_options::parse(&call.args, 3, Family::Set, call.store.now_ms())?;
+    let options = set_options::parse(&call.args, 3, Family::Set)?;
+    let options = options.resolve(&call.args, Family::Set, call.store.now_ms())?;
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     let reads = options.get
@@ -133,7 +134,7 @@ pub fn getdel(call: &mut Call<'_>) -> Outcome {
 
 /// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
 pub fn getex(call: &mut Call<'_>) -> Outcome {
-    let options = set_options::parse(&call.args, 2, Family::GetEx, call.store.now_ms())?;
+    let options = set_options::parse(&call.args, 2, Family::GetEx)?;
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     let Some(old) = call.string(&key)? else {
@@ -142,6 +143,7 @@ pub fn getex(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     };
     call.scratch.counters.hits += 1;
+    let options = options.resolve(&call.args, Family::GetEx, call.store.now_ms())?;
     let expire_at_ms = match options.expiry {
         ExpiryOption::At(at) => at,
         ExpiryOption::Persist => 0,
