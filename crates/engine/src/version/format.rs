@@ -54,8 +54,9 @@
 //!
 //! A record is synced before the next one is written, so only the last one can be torn. It is
 //! taken as torn when the file ends inside it, or when part of it was never written: nothing but
-//! zeros from its checksums on, a zero as last byte of its end mark, or a 512-byte sector of zeros
-//! in its payload. Any other mismatch is corruption.
+//! zeros from its checksums on; zeros from its start, or from a boundary inside its header, to the
+//! next multiple of 512 (and no sound record after it); a 512-byte sector of zeros in its payload;
+//! a zero as last byte of its end mark. Any other mismatch is corruption.
 
 use aidb_base::{FileNumber, hash};
 
@@ -162,7 +163,9 @@ pub fn read_record(file: &[u8], uid: u64, offset: usize) -> Record<'_> {
     };
     if hash::checksum(&header[..4], uid, offset as u64) != u32_at(header, 4) {
         let unwritten = header[8..].iter().all(|&b| b == 0) && body.iter().all(|&b| b == 0);
-        return if unwritten { Record::Torn } else { Record::Damaged("record header is damaged") };
+        let is_torn = unwritten
+            || lost_a_sector_of_header(file, offset) && !holds_record(file, uid, offset + 1);
+        return if is_torn { Record::Torn } else { Record::Damaged("record header is damaged") };
     }
     let len = u32_at(header, 0) as usize;
     let Some((payload, mark)) = split_payload(body, len) else {
@@ -184,8 +187,35 @@ fn split_payload(body: &[u8], len: usize) -> Option<(&[u8], &[u8])> {
     Some((payload, rest.get(..RECORD_END_BYTES)?))
 }
 
+/// Whether the header at `offset` lies, in part at least, in a sector that was not written since the
+/// record before: zeroes from there to the sector's end or the file's.
+fn lost_a_sector_of_header(file: &[u8], offset: usize) -> bool {
+    let boundary = (offset + 1).next_multiple_of(SECTOR);
+    let is_zero = |from: usize| {
+        let end = (from + 1).next_multiple_of(SECTOR).min(file.len());
+        from < end && file[from..end].iter().all(|&b| b == 0)
+    };
+    is_zero(offset) || (boundary < offset + RECORD_HEADER_BYTES && is_zero(boundary))
+}
+
+/// Whether a sound record starts anywhere from `start` on.
+fn holds_record(file: &[u8], uid: u64, start: usize) -> bool {
+    let is_sound = |at: &usize| {
+        let Some((header, body)) = file[*at..].split_at_checked(RECORD_HEADER_BYTES) else {
+            return false;
+        };
+        hash::checksum(&header[..4], uid, *at as u64) == u32_at(header, 4)
+            && split_payload(body, u32_at(header, 0) as usize).is_some_and(|(payload, _)| {
+                let place = (*at + RECORD_HEADER_BYTES) as u64;
+                hash::checksum(payload, uid, place) == u32_at(header, 8)
+            })
+    };
+    (start..file.len()).any(|at| is_sound(&at))
+}
+
+const SECTOR: usize = 512;
+
 fn has_zero_sector(payload: &[u8], place: usize) -> bool {
-    const SECTOR: usize = 512;
     let is_zero = |bytes: &[u8]| bytes.iter().all(|&b| b == 0);
     let first = place.next_multiple_of(SECTOR) - place;
     match payload.split_at_checked(first) {

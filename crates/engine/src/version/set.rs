@@ -19,6 +19,7 @@ use crate::blob::BlobFiles;
 use crate::cache::BlockCache;
 use crate::file_names::{self, FileKind};
 use crate::options::Env;
+use crate::vfs::Vfs;
 
 /// Growth over its first record at which a manifest is rewritten.
 const REWRITE_FACTOR: u64 = 5;
@@ -86,9 +87,7 @@ impl VersionSet {
             env.vfs.create_dir_all(&kind.dir(dir))?;
         }
         env.vfs.sync_dir(dir)?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            env.vfs.sync_dir(parent)?;
-        }
+        sync_parents(&*env.vfs, dir)?;
         let mut state = State { hash_seed: identity.hash_seed, ..State::default() };
         edit.hash_seed = None;
         state.apply(&edit).map_err(Error::invalid)?;
@@ -394,3 +393,16 @@ fn open_tables(context: &FileContext, metas: &[Arc<TableMeta>]) -> Result<OpenTa
 
 #[cfg(test)]
 mod tests;
+
+/// Makes the directory's own name durable, and those of its parents, which may be new as well.
+fn sync_parents(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+    let here = Path::new(".");
+    let parents = dir.ancestors().skip(1);
+    let mut parents = parents.map(|dir| if dir.as_os_str().is_empty() { here } else { dir });
+    if let Some(parent) = parents.next() {
+        vfs.sync_dir(parent)?;
+    }
+    // Those further up are rarely new, and may be closed to this user.
+    parents.for_each(|parent| drop(vfs.sync_dir(parent)));
+    Ok(())
+}

@@ -106,7 +106,18 @@ pub fn recover(
         }
         (scope.progress)(bytes(&found[..=i]), bytes_total);
     }
+    forget_what_tables_outlive(&scope, &mut recovered);
     Ok(recovered)
+}
+
+/// Lets go of segments that lost their end when tables hold more than they do: nothing in them is
+/// needed, and the next batch does not follow theirs.
+fn forget_what_tables_outlive(scope: &Scope<'_>, recovered: &mut Recovered) {
+    if recovered.segments.last().is_some_and(|last| last.last_seq < scope.flushed_seq) {
+        let path = |segment: Retired| FileKind::Wal.path(scope.dir, segment.number);
+        let paths: Vec<_> = recovered.segments.drain(..).map(path).collect();
+        recovered.discarded.splice(..0, paths);
+    }
 }
 
 fn find_segments(

@@ -27,7 +27,21 @@ pub struct Expectation<'a> {
 
 impl Expectation<'_> {
     /// Opens, compares, writes on, loses power again, compares again.
+    ///
+    /// # Errors
+    /// What does not hold, and what was done to the disk since the crash.
     pub fn check(&self, vfs: &FaultVfs, setting: &Setting, rng: &mut Rng) -> Verdict<()> {
+        vfs.record();
+        let checked = self.go_on(vfs, setting, rng);
+        checked.map_err(|what| {
+            let calls = vfs.take_moments();
+            let calls =
+                calls.iter().map(|call| format!("\n  > {:?} {}", call.kind, call.path.display()));
+            format!("{what}\n  changes since the crash:{}", calls.collect::<String>())
+        })
+    }
+
+    fn go_on(&self, vfs: &FaultVfs, setting: &Setting, rng: &mut Rng) -> Verdict<()> {
         let db = open(vfs, setting).map_err(|e| format!("open after the crash: {e}"))?;
         let mut state = self.compare(&db)?;
         self.check_copies(vfs, setting)?;
