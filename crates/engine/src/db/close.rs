@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aidb_base::Result;
 
+use super::open::mark_sync_failure;
 use super::{Db, Inner};
 use crate::events::Event;
 
@@ -39,9 +40,14 @@ impl Inner {
             bell.wake();
         }
         self.threads.join();
-        let result = if was_writable { self.writer.lock().log.close() } else { Ok(()) };
+        let result = if was_writable { self.close_log() } else { Ok(()) };
         *self.lock.lock() = None;
         self.options.tell(&Event::Closed { dir: self.dir.clone() });
         result
+    }
+
+    fn close_log(&self) -> Result<()> {
+        let result = self.writer.lock().log.close();
+        result.inspect_err(|_| mark_sync_failure(self.vfs(), &self.dir))
     }
 }

@@ -31,7 +31,7 @@ impl Inner {
         };
         let started = self.now_ns();
         let (edit, stats) = compaction::run(plan, &context)?;
-        let version = self.versions.lock().apply(edit)?;
+        let version = self.apply(&mut self.versions.lock(), edit)?;
         self.change_view(|view| view.with_version(version, None));
         self.counters.note_compaction(&stats);
         self.options.tell(&Event::Compacted {

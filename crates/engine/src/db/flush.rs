@@ -21,7 +21,7 @@ use crate::file_names::FileKind;
 use crate::iterator::Cursor;
 use crate::options::Codec;
 use crate::table::{TableBuilder, TableOptions};
-use crate::version::{AddedTable, BlobMeta, Tree, VersionEdit};
+use crate::version::{AddedTable, BlobMeta, Tree, Version, VersionEdit, VersionSet};
 
 impl Inner {
     /// Flushes the oldest full memtable; false when there is none.
@@ -44,7 +44,7 @@ impl Inner {
                 return Err(error);
             }
         };
-        let version = self.versions.lock().apply(edit)?;
+        let version = self.apply(&mut self.versions.lock(), edit)?;
         let flushed = generation.last_seq();
         self.flushed_seq.store(flushed, Ordering::Release);
         self.change_view(|view| view.with_version(version, Some(generation)));
@@ -54,6 +54,22 @@ impl Inner {
         self.options.tell(&Event::Flushed { seq: flushed, duration_ms });
         self.release_log()?;
         Ok(true)
+    }
+
+    /// Makes an edit durable. When nobody can tell any more what the manifest holds, the database
+    /// refuses writes until it is opened again.
+    pub(super) fn apply(
+        &self,
+        versions: &mut VersionSet,
+        edit: VersionEdit,
+    ) -> Result<Arc<Version>> {
+        let result = versions.apply(edit);
+        if let (Err(_), Some(failure)) = (&result, versions.failure()) {
+            self.state.poison(failure.clone().context(
+                "the manifest is in doubt, so the database is read-only until it is opened again",
+            ));
+        }
+        result
     }
 
     fn build(

@@ -32,10 +32,9 @@ impl Db {
             return Err(Error::exhausted(format!("there are {KEYSPACES_MAX} keyspaces; drop one")));
         }
         let id = versions.next_keyspace();
-        let version = versions.apply(VersionEdit {
-            keyspaces: vec![KeyspaceMeta { id, name: name.to_owned(), options: options.clone() }],
-            ..VersionEdit::default()
-        })?;
+        let meta = KeyspaceMeta { id, name: name.to_owned(), options: options.clone() };
+        let edit = VersionEdit { keyspaces: vec![meta], ..VersionEdit::default() };
+        let version = inner.apply(&mut versions, edit)?;
         inner.change_view(|view| view.with_version(version, None));
         Ok(id)
     }
@@ -67,7 +66,7 @@ impl Db {
             return Err(Error::invalid("the default keyspace cannot be dropped; delete its keys"));
         }
         let edit = VersionEdit { keyspaces_dropped: vec![id], ..VersionEdit::default() };
-        let version = versions.apply(edit)?;
+        let version = inner.apply(&mut versions, edit)?;
         inner.change_view(|view| view.with_version(version, None));
         Ok(())
     }
@@ -94,7 +93,7 @@ impl Db {
             let options = tree.options.clone();
             edit.keyspaces.push(KeyspaceMeta { id, name: name.to_owned(), options });
         }
-        let version = versions.apply(edit)?;
+        let version = inner.apply(&mut versions, edit)?;
         inner.change_view(|view| view.with_version(version, None));
         Ok(())
     }

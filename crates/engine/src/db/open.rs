@@ -206,7 +206,8 @@ impl Opened {
                 vfs.remove(path)?;
             }
             for segment in self.recovered.segments.iter().filter(|_| !self.distrust) {
-                vfs.sync_file(&FileKind::Wal.path(dir, segment.number))?;
+                let synced = vfs.sync_file(&FileKind::Wal.path(dir, segment.number));
+                synced.inspect_err(|_| mark_sync_failure(&*vfs, dir))?;
             }
             vfs.sync_dir(&FileKind::Wal.dir(dir))?;
         }
@@ -303,17 +304,6 @@ impl<'a> Filling<'a> {
 }
 
 impl Inner {
-    /// Leaves word for the next open that the log's unsynced part cannot be trusted.
-    pub(super) fn mark_sync_failure(&self) {
-        let path = self.dir.join(SYNC_FAILURE);
-        let note = |vfs: &dyn Vfs| -> Result<()> {
-            vfs.create(&path)?.sync()?;
-            vfs.sync_dir(&self.dir)
-        };
-        // Best effort on a failing disk: without it the next open is stricter, never laxer.
-        let _ = note(self.vfs());
-    }
-
     /// After a failed sync nothing in the old log files is trusted: what was recovered goes into
     /// new, synced tables before the database is used.
     fn settle_sync_failure(&self, db: &Db) -> Result<()> {
@@ -322,7 +312,23 @@ impl Inner {
             return Ok(());
         }
         db.flush()?;
+        // Pins do not hold what a power cut may take away at any time.
+        let numbers = self.writer.lock().log.release(self.visible_seq());
+        for number in numbers {
+            self.vfs().remove(&FileKind::Wal.path(&self.dir, number))?;
+        }
+        self.vfs().sync_dir(&FileKind::Wal.dir(&self.dir))?;
         self.vfs().remove(&path)?;
         self.vfs().sync_dir(&self.dir)
     }
+}
+
+/// Leaves word for the next open that the unsynced part of the log in `dir` cannot be trusted.
+pub(super) fn mark_sync_failure(vfs: &dyn Vfs, dir: &Path) {
+    let note = || -> Result<()> {
+        vfs.create(&dir.join(SYNC_FAILURE))?.sync()?;
+        vfs.sync_dir(dir)
+    };
+    // Best effort on a failing disk: without it the next open is stricter, never laxer.
+    let _ = note();
 }

@@ -6,6 +6,7 @@ use aidb_base::{Error, Result, Seq};
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
+use super::open::mark_sync_failure;
 use crate::events::Event;
 
 /// Who syncs, and how far the log is durable.
@@ -69,7 +70,7 @@ impl Inner {
             );
             self.state.poison(error.clone());
             self.options.tell(&Event::ReadOnly { reason: error.to_string() });
-            self.mark_sync_failure();
+            mark_sync_failure(self.vfs(), &self.dir);
             return Err(error.with_unknown_effect());
         }
         self.writer.lock().log.note_synced(&plan);

@@ -206,6 +206,11 @@ impl VersionSet {
         self.writer.as_ref().map_or(0, ManifestWriter::number)
     }
 
+    /// Why nothing can be applied any more, once that is so.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
     /// Sets the size below which the manifest is not rewritten; for tests.
     pub fn set_rewrite_bytes_min(&mut self, bytes: u64) {
         self.rewrite_bytes_min = bytes;
