@@ -299,7 +299,8 @@ impl<'a> Filling<'a> {
                 std::mem::replace(&mut self.active, Arc::new(Generation::new(memtable, seq)));
             self.frozen.insert(0, full);
         }
-        write::insert(&self.active, self.hash_seed, seq, payload)
+        let coming = write::prefetched(&self.active, self.hash_seed, payload);
+        write::insert(&self.active, self.hash_seed, seq, payload, coming)
     }
 }
 

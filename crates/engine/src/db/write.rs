@@ -108,11 +108,13 @@ impl Inner {
             self.rotate(&mut writer);
         }
         let seq = writer.next_seq;
+        // The index slots are on their way from memory while the log is written.
+        let coming = prefetched(&writer.active, self.hash_seed, batch.payload());
         let result = writer.log.append_batch(seq, batch.payload(), digest);
         result.map_err(|error| self.explain_refusal(error))?;
         writer.next_seq = seq + 1;
         writer.user_bytes += batch.bytes() as u64;
-        insert(&writer.active, self.hash_seed, seq, batch.payload())?;
+        insert(&writer.active, self.hash_seed, seq, batch.payload(), coming)?;
         self.visible_seq.store(seq, Ordering::Release);
         if !self.log_spares.is_wanted() {
             return Ok(seq);
@@ -146,10 +148,44 @@ impl Inner {
     }
 }
 
-/// Puts the operations of a batch into a generation, under the writer's lock or during recovery.
+/// How many operations ahead the memtable's index is asked to load its slots.
+const PREFETCHED: usize = 4;
+
+/// Starts loading what the first operations of a batch will look at; the operations after them.
 #[inline]
-pub(super) fn insert(generation: &Generation, seed: u64, seq: Seq, payload: &[u8]) -> Result<()> {
+pub(super) fn prefetched<'a>(
+    generation: &Generation,
+    seed: u64,
+    payload: &'a [u8],
+) -> Operations<'a> {
+    let mut coming = Operations::new(payload);
+    for _ in 0..PREFETCHED {
+        prefetch_next(generation, seed, &mut coming);
+    }
+    coming
+}
+
+#[inline]
+fn prefetch_next(generation: &Generation, seed: u64, coming: &mut Operations<'_>) {
+    if let Some(Ok(Operation::Put { keyspace, key, .. } | Operation::Delete { keyspace, key })) =
+        coming.next()
+    {
+        generation.memtable.prefetch(keyspace, hash::key_hash_seeded(key, seed));
+    }
+}
+
+/// Puts the operations of a batch into a generation, under the writer's lock or during recovery.
+/// `coming` is what [`prefetched`] gave for it.
+#[inline]
+pub(super) fn insert(
+    generation: &Generation,
+    seed: u64,
+    seq: Seq,
+    payload: &[u8],
+    mut coming: Operations<'_>,
+) -> Result<()> {
     for operation in Operations::new(payload) {
+        prefetch_next(generation, seed, &mut coming);
         match operation? {
             Operation::Put { keyspace, key, value, expire_at_ms } => {
                 let entry = Entry { key, seq, kind: Kind::Put, expire_at_ms, value };

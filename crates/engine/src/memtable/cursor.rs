@@ -10,7 +10,7 @@ use super::sort::Sorted;
 use crate::entry::Entry;
 use crate::iterator::{Cursor, MergeCursor};
 
-const PREFETCH_DISTANCE: usize = 6;
+const PREFETCH_DISTANCE: usize = 10;
 
 /// All versions of all keys of one keyspace with a sequence number up to the cursor's limit.
 ///

@@ -116,7 +116,7 @@ impl Memtable {
         let first = place.newest.is_none();
         let record = self.arena.push(&NewRecord { keyspace, hash: hash.low(), prev, first, entry });
         self.index.publish(&self.arena, &place, hash, record);
-        self.list.push(record);
+        self.list.push(keyspace, record);
         if entry.expire_at_ms != 0 {
             add_one(&self.expiring);
         }

@@ -79,8 +79,11 @@ impl Runs {
         }
         // Sorted outside the lock: cursors go on with the runs there are.
         drop(state);
-        let records = (0..list.len()).filter_map(|index| list.get(index));
-        let own: Vec<_> = records.filter(|&at| arena.record(at).keyspace() == keyspace).collect();
+        let (len, mut own) = (list.len(), Vec::with_capacity(list.len()));
+        own.extend((0..len).filter_map(|index| list.get(index)));
+        if list.only_keyspace() != Some(keyspace) {
+            own.retain(|&at| arena.record(at).keyspace() == keyspace);
+        }
         let whole = Arc::new(Sorted::new(arena, &own));
         if let Some(runs) = self.state.lock().keyspaces.get_mut(&keyspace) {
             *runs = KeyspaceRuns { whole: Some(whole.clone()), ..KeyspaceRuns::default() };
@@ -100,6 +103,11 @@ impl State {
     /// Hands new records to their keyspaces.
     fn catch_up(&mut self, arena: &Arena, list: &RecordList) {
         let len = list.len();
+        if let Some(keyspace) = list.only_keyspace().filter(|_| self.seen < len) {
+            let unsorted = &mut self.keyspaces.entry(keyspace).or_default().unsorted;
+            unsorted.extend((self.seen..len).filter_map(|index| list.get(index)));
+            self.seen = len;
+        }
         while let Some(first) = (self.seen < len).then(|| list.get(self.seen)).flatten() {
             let keyspace = arena.record(first).keyspace();
             let unsorted = &mut self.keyspaces.entry(keyspace).or_default().unsorted;

@@ -15,6 +15,7 @@ const HEAD_BYTES: usize = 8;
 const SMALL_GROUP: usize = 24;
 const DEPTH_MAX: usize = 32;
 const SAMPLES: usize = 64;
+const PREFETCH_DISTANCE: usize = 12;
 
 /// A record and the head of its key.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +127,10 @@ fn with_heads(arena: &Arena, records: &[RecordRef], items: &mut Vec<Item>) -> us
     let guess = shared_by_all(arena, samples);
     let prefix = &arena.record(first).key()[..guess];
     let mut skip = guess;
-    for &at in records {
+    for (i, &at) in records.iter().enumerate() {
+        if let Some(ahead) = records.get(i + PREFETCH_DISTANCE) {
+            ahead.prefetch();
+        }
         let record = arena.record(at);
         if record.is_replaced() {
             continue;
