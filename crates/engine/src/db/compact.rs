@@ -31,8 +31,11 @@ impl Inner {
         };
         let started = self.now_ns();
         let (edit, stats) = compaction::run(plan, &context)?;
-        let version = self.apply(&mut self.versions.lock(), edit)?;
+        // Held until readers see the version: flushes and compactions publish in manifest order.
+        let mut versions = self.versions.lock();
+        let version = self.apply(&mut versions, edit)?;
         self.change_view(|view| view.with_version(version, None));
+        drop(versions);
         self.counters.note_compaction(&stats);
         self.options.tell(&Event::Compacted {
             bytes_in: stats.bytes_in,

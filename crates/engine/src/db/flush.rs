@@ -44,10 +44,13 @@ impl Inner {
                 return Err(error);
             }
         };
-        let version = self.apply(&mut self.versions.lock(), edit)?;
+        // Held until readers see the version: flushes and compactions publish in manifest order.
+        let mut versions = self.versions.lock();
+        let version = self.apply(&mut versions, edit)?;
         let flushed = generation.last_seq();
         self.flushed_seq.store(flushed, Ordering::Release);
         self.change_view(|view| view.with_version(version, Some(generation)));
+        drop(versions);
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.compactor.wake();
         let duration_ms = (self.now_ns() - started) / 1_000_000;
@@ -109,8 +112,9 @@ impl Inner {
         let number = self.next_number();
         let path = FileKind::Table.path(&self.dir, number);
         files.push(path.clone());
+        let flushed = generation.last_seq();
         let mut builder =
-            TableBuilder::create(self.vfs(), &path, self.run_options(keyspace, number))?;
+            TableBuilder::create(self.vfs(), &path, self.run_options(keyspace, number, flushed))?;
         let blob_bytes_min =
             tree.options.blob_bytes_min.unwrap_or(self.options.blob_bytes_min as u64);
         let mut blobs = Blobs { inner: self, writer: None, bytes_min: blob_bytes_min as usize };
@@ -125,7 +129,7 @@ impl Inner {
         Ok(())
     }
 
-    fn run_options(&self, keyspace: KeyspaceId, number: FileNumber) -> TableOptions {
+    fn run_options(&self, keyspace: KeyspaceId, number: FileNumber, flushed: Seq) -> TableOptions {
         let bits = self.options.filter_bits_per_key;
         TableOptions {
             block_bytes: self.options.block_bytes,
@@ -135,7 +139,8 @@ impl Inner {
             level: 0,
             hash_seed: self.hash_seed,
             uid: hash::file_uid(&self.uuid, number),
-            rt_applied_seq: 0,
+            // Older range tombstones are below every entry here, its own ones are applied.
+            rt_applied_seq: flushed,
             created_ms: self.now_ms(),
         }
     }
