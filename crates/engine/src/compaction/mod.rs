@@ -24,10 +24,13 @@ use aidb_base::{FileNumber, KeyspaceId};
 use crate::options::Options;
 use crate::version::Version;
 
+pub(crate) use outputs::Outputs;
 pub use picker::{pick_full_step, pick_plan};
 pub use plan::{Action, CompactionPlan, PlanInput, Reason};
+pub(crate) use run::added;
 pub use run::{CompactionContext, CompactionStats, run};
 pub use shape::{Carried, RunShape, TreeShape};
+pub(crate) use targets::filter_bits;
 pub use targets::{LAST_LEVEL, Targets};
 
 /// Chooses the next compaction of `version`; `None` = it is at rest.

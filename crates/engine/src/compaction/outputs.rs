@@ -17,7 +17,7 @@ use crate::version::{BlobMeta, TableMeta, Tree};
 const BLOB_FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Output tables and blob files, finished and open.
-pub(super) struct Outputs<'a> {
+pub(crate) struct Outputs<'a> {
     plan: &'a CompactionPlan,
     context: &'a CompactionContext<'a>,
     hash_seed: u64,

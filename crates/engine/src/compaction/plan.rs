@@ -23,6 +23,8 @@ pub enum Reason {
     BlobRatio,
     /// Asked for.
     Manual,
+    /// Tables from outside come in.
+    Ingest,
 }
 
 /// How a plan is carried out.

@@ -126,7 +126,7 @@ fn removed(plan: &CompactionPlan) -> Vec<RemovedTable> {
 }
 
 /// `meta` as a table of the plan's output level.
-pub(super) fn added(plan: &CompactionPlan, meta: TableMeta) -> AddedTable {
+pub(crate) fn added(plan: &CompactionPlan, meta: TableMeta) -> AddedTable {
     AddedTable { keyspace: plan.keyspace, level: plan.output_level, run: plan.output_run, meta }
 }
 

@@ -55,7 +55,7 @@ impl Targets {
 }
 
 /// Filter bits per key of tables written to `level`.
-pub(super) fn filter_bits(level: u8, options: &Options) -> u8 {
+pub(crate) fn filter_bits(level: u8, options: &Options) -> u8 {
     match options.filter_bits_per_key {
         0 => 0,
         bits if level == LAST_LEVEL => bits,
