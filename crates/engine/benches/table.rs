@@ -71,7 +71,8 @@ fn build(vfs: &OsVfs, path: &Path, codec: Codec, keys: u64) {
         for i in 0..keys {
             value(&mut rng, &mut bytes);
             let key = key(i * 2);
-            let entry = Entry { key: &key, seq: i, kind: Kind::Put, expire_at_ms: 0, value: &bytes };
+            let entry =
+                Entry { key: &key, seq: i, kind: Kind::Put, expire_at_ms: 0, value: &bytes };
             builder.add(&entry).unwrap();
         }
     });
@@ -175,9 +176,8 @@ fn main() {
         let path = dir.path().join(format!("{codec:?}.sst"));
         build(&vfs, &path, codec, keys);
         let cache = Arc::new(BlockCache::new(256 << 20));
-        let open = || {
-            per_operation(1, || drop(Table::open(&vfs, &path, 1, cache.clone()).unwrap()))
-        };
+        let open =
+            || per_operation(1, || drop(Table::open(&vfs, &path, 1, cache.clone()).unwrap()));
         report(&format!("{codec:?}: open"), best(open));
         let table = Table::open(&vfs, &path, 1, cache.clone()).unwrap();
         let first = key(2);

@@ -52,6 +52,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has gone (`aidb scan DIR | head`) is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Nothing more can be said to it, not even by the interpreter's flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command list without importing a single command."""
         del ctx
@@ -81,8 +90,4 @@ def main(arguments: list[str] | None = None) -> int:
     except Error as error:
         click.echo(f"error: {error}", err=True)
         return EXIT_FAILED
-    except BrokenPipeError:
-        # The reader has gone (`aidb scan | head`): nothing more to say to it, also at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return outcome if isinstance(outcome, int) else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def _write(
 
 
 @contextmanager
-def _writer(name: str, target: Path, layout: Layout, force: bool) -> Iterator[Any]:
+def _writer(name: str, target: Path, layout: Layout, force: bool) -> Generator[Any]:
     """A writer whose file appears under its name only when it is complete."""
     if name == "tree":
         yield tree.Writer(target, layout)

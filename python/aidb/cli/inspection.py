@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -12,6 +12,9 @@ from aidb.cli.app import EXIT_DAMAGED
 from aidb.cli.opening import json_option
 from aidb.cli.output import note, print_facts, print_json, print_table, size_text
 from aidb.cli.text import shown
+
+Value: TypeAlias = "None | int | str | bytes | list[Value] | dict[str, Value]"
+"""What a report holds."""
 
 _ROWS_DEFAULT = 50
 
@@ -82,22 +85,26 @@ def _show(report: dict[str, Any], title: str) -> None:
         note(f"damage: {problem}")
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bytes):
-        return shown(value)
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value))
-    return str(value)
+def _cell(value: Value) -> str:
+    match value:
+        case None:
+            return "-"
+        case bytes():
+            return shown(value)
+        case list():
+            return ", ".join(map(_cell, value))
+        case _:
+            return str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Value) -> Any:
     """``value`` with bytes as escaped text, ready for JSON."""
-    if isinstance(value, bytes):
-        return shown(value, limit=1 << 30)
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+    match value:
+        case bytes():
+            return shown(value, limit=1 << 30)
+        case dict():
+            return {name: _plain(it) for name, it in value.items()}
+        case list():
+            return [_plain(it) for it in value]
+        case _:
+            return value

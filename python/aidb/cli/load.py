@@ -37,7 +37,7 @@ class Outcome:
 
     pairs: int = 0
     source_bytes: int = 0
-    bad: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list[str])
     bad_count: int = 0
 
     def skip(self, error: BadInputError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,7 +46,7 @@ def options(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command],
 
 
 @contextmanager
-def opened(directory: Path, *, create: bool = False, **settings: Any) -> Iterator[Database]:
+def opened(directory: Path, *, create: bool = False, **settings: Any) -> Generator[Database]:
     """The database in ``directory``, closed at the end; only ``create`` makes a new one."""
     if not create and not is_database(directory):
         raise InvalidError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -139,7 +139,7 @@ class Meter:
 
 
 @contextmanager
-def meter(title: str, total: int | None = None, unit: str = "B") -> Iterator[Meter]:
+def meter(title: str, total: int | None = None, unit: str = "B") -> Generator[Meter]:
     """A progress bar on standard error for work that takes longer than a second."""
     shown = Meter(title, total, unit)
     try:

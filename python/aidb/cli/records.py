@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def _delete(target: Any, keys: list[bytes]) -> None:
 
 def _delete_prefix(target: Any, prefix: bytes) -> int:
     deleted = 0
-    found = iter(target.scan(prefix=prefix, keys_only=True))
+    found: Iterator[bytes] = iter(target.scan(prefix=prefix, keys_only=True))
     while keys := list(islice(found, DELETE_BATCH_KEYS)):
         _delete(target, keys)
         deleted += len(keys)

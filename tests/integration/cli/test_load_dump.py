@@ -107,7 +107,9 @@ def test_bad_input_is_named_and_what_came_before_is_kept(
 
 def test_bad_input_can_be_skipped_and_is_counted(run: CommandLine, path: Path) -> None:
     source = b'{"key":"a","value":"1"}\nnonsense\n{"key":"b","value":"2"}\n'
-    ran = run("load", path, "-", "--format", "jsonl", "--skip-bad", "--json", stdin=source, status=3)
+    ran = run(
+        "load", path, "-", "--format", "jsonl", "--skip-bad", "--json", stdin=source, status=3
+    )
     assert (ran.json["pairs"], ran.json["skipped"]) == (2, 1)
     assert "skipped: stdin line 2: bad JSON" in ran.err
     assert content(path) == {b"a": b"1", b"b": b"2"}

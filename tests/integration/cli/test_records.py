@@ -85,7 +85,13 @@ def test_namespaces_are_made_listed_and_dropped(run: CommandLine, path: Path) ->
 def test_a_directory_without_a_database_is_not_made_one_by_reading(
     run: CommandLine, path: Path
 ) -> None:
-    for command in (["get", path, "k"], ["scan", path], ["stats", path], ["del", path, "k"]):
+    commands: list[list[str | Path]] = [
+        ["get", path, "k"],
+        ["scan", path],
+        ["stats", path],
+        ["del", path, "k"],
+    ]
+    for command in commands:
         assert "holds no database; check the path" in run(*command, status=3).err
     assert not path.exists()
 
@@ -107,7 +113,13 @@ def test_an_open_database_names_its_holder(run: CommandLine, path: Path) -> None
 
 
 def test_usage_errors_are_status_2(run: CommandLine, path: Path) -> None:
-    for arguments in (["put", path, "k"], ["frobnicate"], ["get"], ["del", path], ["get", path, "k", "--nope"]):
+    for arguments in (
+        ["put", path, "k"],
+        ["frobnicate"],
+        ["get"],
+        ["del", path],
+        ["get", path, "k", "--nope"],
+    ):
         assert run(*arguments, status=2).err
 
 
@@ -115,7 +127,9 @@ def test_help_and_version_work_as_a_program() -> None:
     aidb_command = [sys.executable, "-c", "import sys; from aidb.cli import main; sys.exit(main())"]
     shown = subprocess.run([*aidb_command, "--help"], capture_output=True, text=True, check=True)
     assert "Serve a database to Redis clients" in shown.stdout
-    version = subprocess.run([*aidb_command, "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        [*aidb_command, "--version"], capture_output=True, text=True, check=True
+    )
     assert version.stdout.strip().endswith(aidb.__version__)
 
 

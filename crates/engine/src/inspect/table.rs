@@ -19,7 +19,9 @@ pub fn describe(vfs: &dyn Vfs, path: &Path, number: u64, report: &mut Report) ->
         let table = Table::open(vfs, path, uid, Arc::new(BlockCache::new(0)))?;
         describe_properties(table.properties(), report);
         describe_range_tombstones(&table, report)?;
-        describe_entries(&table, report)
+        describe_entries(&table, report)?;
+        describe_blob_files(table.properties(), report);
+        Ok(())
     });
     match described {
         Err(error) if is_finding(&error) => {
@@ -61,7 +63,10 @@ fn describe_properties(properties: &TableProperties, report: &mut Report) {
     report.fact("codec", format!("{:?}", it.codec).to_lowercase());
     report.fact("created_ms", it.created_ms);
     report.fact("hash_seed", format!("{:016x}", it.hash_seed));
-    for &(file, bytes) in &it.blob_refs {
+}
+
+fn describe_blob_files(properties: &TableProperties, report: &mut Report) {
+    for &(file, bytes) in &properties.blob_refs {
         report.row("blob_files", || vec![("file", file.into()), ("bytes", bytes.into())]);
     }
 }

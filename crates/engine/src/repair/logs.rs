@@ -121,6 +121,7 @@ fn take_record(
     *last_seq = Some(record.seq);
     let operations: Result<Vec<_>> = Operations::new(record.payload).collect();
     match operations {
+        Ok(_) if work.is_tables_whole && record.seq <= work.survey.state.last_seq => {}
         Ok(operations) => {
             work.report.batches += 1;
             for operation in operations.iter().rev() {

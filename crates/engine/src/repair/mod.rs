@@ -78,6 +78,9 @@ struct Work<'a> {
     sources: BTreeMap<KeyspaceId, Sources>,
     blobs: Blobs,
     max_seq: Seq,
+    /// Whether tables have every batch that the manifest says they have: then the log need not be
+    /// asked for those.
+    is_tables_whole: bool,
     /// Files whose content is saved elsewhere now.
     merged: Vec<PathBuf>,
     /// Files with damage, to be set aside.
@@ -106,6 +109,7 @@ pub fn repair(dir: &Path, options: &Options) -> Result<RepairReport> {
         blobs: Blobs::default(),
         max_seq: survey.state.last_seq,
         survey,
+        is_tables_whole: false,
         sources: BTreeMap::new(),
         merged: Vec::new(),
         damaged: Vec::new(),
@@ -114,6 +118,7 @@ pub fn repair(dir: &Path, options: &Options) -> Result<RepairReport> {
     work.note_manifests();
     blobs::collect(&mut work)?;
     tables::collect(&mut work)?;
+    work.is_tables_whole = work.survey.is_complete && work.report.lost.is_empty();
     logs::collect(&mut work)?;
     let rewritten = rewrite::rewrite(&mut work, options, clock.now_ms())?;
     work.commit(rewritten)?;

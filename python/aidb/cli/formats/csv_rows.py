@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -16,8 +17,7 @@ _FIELD_CHARACTERS_MAX = 1 << 30
 def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadInputError]:
     """Yield a pair per row; an unknown column is refused before any row."""
     csv.field_size_limit(_FIELD_CHARACTERS_MAX)
-    text = io.TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, delimiter=layout.delimiter, strict=True)
+    rows = csv.reader(_lines(source), delimiter=layout.delimiter, strict=True)
     try:
         header = next(rows, None)
         if header is None:
@@ -50,6 +50,13 @@ def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadIn
             yield record
     except csv.Error as error:
         raise BadInputError(f"{name} line {rows.line_num}", f"bad CSV: {error}") from None
+
+
+def _lines(source: BinaryIO) -> Iterator[str]:
+    """Lines with their ends, as the module csv wants them, without a byte order mark."""
+    for number, line in enumerate(source):
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+        yield text.decode("utf-8", "surrogateescape")
 
 
 def _column(header: list[str], wanted: str, name: str) -> int:

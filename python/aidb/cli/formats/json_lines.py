@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from aidb.cli.formats.record import BadInputError, Layout, Record
 
@@ -34,7 +34,7 @@ def _pair(line: bytes, place: str, layout: Layout) -> tuple[bytes, bytes]:
 
 def _parsed(line: bytes, place: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row: Any = json.loads(line)
     except UnicodeDecodeError as error:
         raise BadInputError(place, f"not UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
@@ -43,7 +43,7 @@ def _parsed(line: bytes, place: str) -> dict[str, Any]:
         raise BadInputError(place, "JSON nested too deeply") from None
     if not isinstance(row, dict):
         raise BadInputError(place, f"not a JSON object but {type(row).__name__}")
-    return row
+    return cast("dict[str, Any]", row)
 
 
 def _field(row: dict[str, Any], wanted: str, place: str) -> Any:
