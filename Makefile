@@ -89,7 +89,7 @@ bench: .make/venv ## Run the short benchmarks against their peers (ARGS="engine 
 
 .PHONY: wheel
 wheel: .make/venv ## Build a wheel into dist/
-	$(BIN)/maturin build --release -o dist
+	$(BIN)/maturin build --release --strip -o dist
 
 .PHONY: crash
 crash: develop ## Long crash simulations and kill -9 loops
