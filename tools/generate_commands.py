@@ -167,7 +167,8 @@ def usage(spec: Spec) -> str:
 
 def page_row(name: str, spec: Spec) -> str:
     form = " ".join([name.upper().replace("|", " "), *map(usage, spec.get("arguments", []))])
-    return f"| `{form.replace('|', chr(92) + '|')}` | {spec['summary']} | {spec.get('complexity', '')} |"
+    escaped = form.replace("|", chr(92) + "|")
+    return f"| `{escaped}` | {spec['summary']} | {spec.get('complexity', '')} |"
 
 
 def page(commands: dict[str, Spec]) -> str:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aidb import _core
+from aidb._core import check_file as _check_file
+from aidb._core import check_references as _check_references
+from aidb._core import database_files as _database_files
+from aidb._core import inspect_file as _inspect_file
+from aidb._core import repair as _repair
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +43,7 @@ def files(directory: str | os.PathLike[str]) -> list[DatabaseFile]:
     root = Path(directory)
     return [
         DatabaseFile(name=str(name), path=root / name, kind=kind, bytes=size)
-        for name, kind, size in _core.database_files(root)
+        for name, kind, size in _database_files(root)
     ]
 
 
@@ -54,7 +58,7 @@ def inspect(path: str | os.PathLike[str], rows_max: int = 50) -> dict[str, Any]:
     Raises:
         InvalidError: the file is none of a database, or was written by a newer aidb.
     """
-    return _core.inspect_file(path, rows_max)
+    return _inspect_file(path, rows_max)
 
 
 def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) -> list[str]:
@@ -63,7 +67,7 @@ def check_file(directory: str | os.PathLike[str], path: str | os.PathLike[str]) 
     Returns:
         What is wrong, in the order it was found; empty if nothing is.
     """
-    return _core.check_file(directory, path)
+    return _check_file(directory, path)
 
 
 def check_references(directory: str | os.PathLike[str]) -> list[str]:
@@ -72,7 +76,7 @@ def check_references(directory: str | os.PathLike[str]) -> list[str]:
     Returns:
         What is wrong: files that are missing or differ in size or digest.
     """
-    return _core.check_references(directory)
+    return _check_references(directory)
 
 
 def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
@@ -84,4 +88,4 @@ def repair(directory: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UnavailableError: another process has the database open.
     """
-    return _core.repair(directory)
+    return _repair(directory)

@@ -202,8 +202,13 @@ def level0_runs(db: aidb.Database) -> int:
 
 
 def test_compaction_goes_on_after_a_restart_without_new_writes(path: Path) -> None:
-    with aidb.open(path, **{**TINY, "l0_runs_trigger": 100, "l0_runs_slowdown": 200,
-                            "l0_runs_stop": 300}) as db:  # fmt: skip
+    idle: aidb.OpenOptions = {
+        **TINY,
+        "l0_runs_trigger": 100,
+        "l0_runs_slowdown": 200,
+        "l0_runs_stop": 300,
+    }
+    with aidb.open(path, **idle) as db:
         for number in range(12):
             db.put_many((b"%04d" % n, b"%d" % number) for n in range(0, 300, 3))
             db.flush()
@@ -214,7 +219,8 @@ def test_compaction_goes_on_after_a_restart_without_new_writes(path: Path) -> No
 
 
 def test_level_0_limits_do_not_deadlock_writers(path: Path) -> None:
-    with aidb.open(path, **{**TINY, "l0_runs_slowdown": 2, "l0_runs_stop": 3}) as db:
+    tight: aidb.OpenOptions = {**TINY, "l0_runs_slowdown": 2, "l0_runs_stop": 3}
+    with aidb.open(path, **tight) as db:
         for number in range(60):
             db.put_many((b"%05d" % (n * 37 % 2000), b"%d" % number * 10) for n in range(60))
         db.flush()
@@ -237,7 +243,8 @@ def test_space_comes_back_from_overwritten_keys(path: Path) -> None:
 
 def test_space_comes_back_from_expired_keys(path: Path) -> None:
     clock = ManualClock()
-    with aidb.open(path, clock=clock, **{**TINY, "blob_bytes_min": 1000}) as db:
+    options: aidb.OpenOptions = {**TINY, "blob_bytes_min": 1000, "clock": clock}
+    with aidb.open(path, **options) as db:
         db.put_many(((b"%03d" % n, b"x" * 2000) for n in range(200)), ttl=10)
         db.flush()
         clock.advance(11)

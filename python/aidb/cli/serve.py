@@ -49,7 +49,7 @@ def serve_command(
     if show_config:
         _show(loaded)
         return
-    run_server(loaded.settings, lambda line: click.echo(line))
+    run_server(loaded.settings, click.echo)
 
 
 def _show(loaded: LoadedSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from aidb._core import Server
 from aidb.config import Settings
@@ -65,7 +66,7 @@ class DataPlane:
         """
         self._native.stop()
 
-    def __enter__(self) -> DataPlane:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -46,7 +46,8 @@ def test_flags_that_were_not_given_do_not_count() -> None:
 def test_every_problem_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        '[server]\nprot = 1\nclients_max = 0\n[storge]\nx = 1\n[storage]\nmemory_bytes = "1 parsec"\n',
+        "[server]\nprot = 1\nclients_max = 0\n[storge]\nx = 1\n"
+        '[storage]\nmemory_bytes = "1 parsec"\n',
     )
     environment = {"AIDB_SERVER_HOTS": "x", "AIDB_STORAGE_APPENDFSYNC": "often"}
     with pytest.raises(InvalidError) as raised:
