@@ -1,10 +1,10 @@
 //! Plans that give space back: what range tombstones made worthless, deletes, sparse blob files.
 
-use aidb_base::{FileNumber, Seq};
+use aidb_base::FileNumber;
 
 use super::picker::{Planner, take};
 use super::plan::{Action, CompactionPlan, Reason};
-use super::shape::{Carried, bounds};
+use super::shape::Carried;
 use super::targets::LAST_LEVEL;
 use crate::version::TableMeta;
 
@@ -117,7 +117,7 @@ fn plan_deletes(planner: &Planner<'_>, now_ms: u64) -> Option<CompactionPlan> {
         let is_old = table.created_ms.saturating_add(STALE_AFTER_MS) <= now_ms;
         share >= HIDDEN_SHARE_MIN || (is_old && share >= HIDDEN_SHARE_OLD_MIN)
     };
-    if tree.l0.iter().any(|run| run.tables.iter().any(|table| is_due(&table))) {
+    if tree.l0.iter().any(|run| run.tables.iter().any(is_due)) {
         return planner
             .push_runs()
             .map(|plan| CompactionPlan { reason: Reason::Tombstones, ..plan });
@@ -181,7 +181,3 @@ pub(super) fn plan_last_level(planner: &Planner<'_>, below: FileNumber) -> Optio
 pub(super) fn keeps_alive(table: &TableMeta, tombstone: &crate::entry::RangeTombstone) -> bool {
     is_stale(table, &Carried { tombstone, carrier: table })
 }
-
-// Bounds and sequence numbers are those of entries only: a carrier has neither.
-const _: fn(&[&'static TableMeta]) -> (&'static [u8], &'static [u8]) = bounds;
-const _: fn(&TableMeta) -> Seq = |table| table.max_seq;

@@ -71,6 +71,11 @@ impl Counts {
         }
     }
 
+    /// Forgets what was looked up below, because it changed.
+    pub(crate) fn forget(&self) {
+        *self.before.lock() = Before::default();
+    }
+
     /// The counters now; exact when called under the writer's lock or on a frozen generation.
     pub(crate) fn moment(&self, keyspace: KeyspaceId, last_seq: Seq) -> Moment {
         let live_now = match self.live_now.get(keyspace as usize) {

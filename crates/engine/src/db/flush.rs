@@ -30,6 +30,11 @@ impl Inner {
     /// As the file system says; nothing is lost and the call can be repeated.
     pub(super) fn flush_oldest(&self) -> Result<bool> {
         let _one_at_a_time = self.flush_lock.lock();
+        self.flush_next()
+    }
+
+    /// As [`Inner::flush_oldest`]; the caller holds the flush lock.
+    pub(super) fn flush_next(&self) -> Result<bool> {
         let view = self.view.load_full();
         let Some(generation) = view.frozen.last() else { return Ok(false) };
         let started = self.now_ns();

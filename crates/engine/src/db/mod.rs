@@ -13,6 +13,7 @@ mod close;
 mod compact;
 mod count;
 mod flush;
+mod ingest;
 mod keyspaces;
 mod latency;
 mod open;
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_base::{FileNumber, KeyspaceId, Result, Seq};
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use self::background::{Threads, Wakeup};
 use self::pins::Pins;
@@ -95,6 +96,8 @@ struct Inner {
     blobs: Arc<BlobFiles>,
     flush_lock: Mutex<()>,
     compaction_lock: Mutex<()>,
+    /// Held by everybody who counts keys; exclusively while records come in below memtables.
+    count_gate: RwLock<()>,
     pressure: Pressure,
     pins: Pins,
     sweeper: sweep::Sweeper,
@@ -187,6 +190,7 @@ impl Db {
     pub fn len(&self, keyspace: KeyspaceId) -> Result<u64> {
         self.inner.state.check_open()?;
         self.inner.sweep(keyspace)?;
+        let _counting = self.inner.count_gate.read();
         let (generations, version) = {
             let _writer = self.inner.writer.lock();
             let view = self.inner.view.load_full();

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use aidb_base::{Error, Result, Rng, Seq, rng};
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::pins::Pins;
 use super::state::State;
@@ -253,6 +253,7 @@ impl Opened {
             numbers,
             flush_lock: Mutex::new(()),
             compaction_lock: Mutex::new(()),
+            count_gate: RwLock::new(()),
             pressure: super::pressure::Pressure::default(),
             pins: self.pins,
             sweeper: super::sweep::Sweeper::default(),

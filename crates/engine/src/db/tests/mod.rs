@@ -3,6 +3,7 @@
 mod basics;
 mod expiry;
 mod feed;
+mod ingest;
 mod model;
 mod reopen;
 
