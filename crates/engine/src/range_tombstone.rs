@@ -79,7 +79,8 @@ impl RangeTombstones {
         if last.tombstones.is_empty() {
             return Self { parts };
         }
-        while let Some(before) = parts.pop_if(|part| part.len() <= last.len()) {
+        while parts.last().is_some_and(|part| part.len() <= last.len()) {
+            let Some(before) = parts.pop() else { break };
             let both = before.tombstones.iter().cloned().chain(last.tombstones).collect();
             last = Part::new(both);
         }

@@ -258,8 +258,7 @@ impl<C: Cursor> ViewCursor<C> {
             self.saved.key.clear();
             self.saved.key.extend_from_slice(entry.key);
             let mut visible = false;
-            loop {
-                let Some(entry) = self.merge.entry() else { break };
+            while let Some(entry) = self.merge.entry() {
                 if entry.seq <= self.hidden.max_seq {
                     visible = !self.hidden.hides(&entry);
                     if visible {

@@ -28,6 +28,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
+use aidb_base::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use aidb_base::{KeyspaceId, Seq};
 use parking_lot::Mutex;
 
@@ -252,6 +253,7 @@ impl Arena {
     #[inline]
     pub(super) fn push(&self, new: &NewRecord<'_>) -> RecordRef {
         let entry = new.entry;
+        debug_assert!(entry.key.len() <= KEY_BYTES_MAX && entry.value.len() <= VALUE_BYTES_MAX);
         let expiry_bytes = if entry.expire_at_ms == 0 { 0 } else { 8 };
         let body = expiry_bytes + entry.key.len() + entry.value.len();
         let size = (HEADER_BYTES + body + ALIGN - 1) & !(ALIGN - 1);
@@ -383,16 +385,15 @@ impl ChunkPool {
         self.free.lock().pop()
     }
 
-    /// Takes what fits of `chunks`; the rest stays there.
+    /// Takes what fits out of `chunks`; the caller frees the rest, outside the lock that a writer in
+    /// need of a chunk waits for.
     fn give(&self, chunks: &mut Vec<Chunk>) {
+        let is_kept = |chunk: &Chunk| chunk.layout.size() == CHUNK_BYTES_MAX;
+        chunks.sort_by_key(is_kept);
+        let fitting = chunks.len() - chunks.partition_point(|chunk| !is_kept(chunk));
         let mut free = self.free.lock();
-        let room = self.chunks_max.saturating_sub(free.len());
-        let mut left = room;
-        free.extend(chunks.extract_if(.., |chunk| {
-            let taken = left > 0 && chunk.layout.size() == CHUNK_BYTES_MAX;
-            left -= usize::from(taken);
-            taken
-        }));
+        let taken = self.chunks_max.saturating_sub(free.len()).min(fitting);
+        free.extend(chunks.drain(chunks.len() - taken..));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Hash index of a memtable: open addressing over tagged slots, one writer, readers without locks.
 //!
 //! A slot holds the newest record of one key and 16 bits of its hash. When a table is 5/8 full a
-//! table of twice the size takes its place; the writer moves a few slots with every insert, so that
+//! table of four times the size takes its place; the writer moves a few slots with every insert, so that
 //! no insert waits for all of them. Until the move is done, what is not in the new table is looked
 //! up in the old one. A record moves only when its key is not in the new table yet, so the new table
 //! always has the newest version. Old tables stay until the memtable is dropped, for readers in them.
@@ -17,6 +17,8 @@ use crate::iterator::same_key;
 const SLOTS_MIN: usize = 64;
 const TABLES_MAX: usize = 40;
 const MOVED_PER_INSERT: usize = 4;
+/// Every key moves 1 / (GROWTH - 1) times.
+const GROWTH: usize = 4;
 
 /// Hash of a key in a keyspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,9 +145,9 @@ impl Index {
     #[cold]
     fn grow(&self) {
         let state = self.state.load(Ordering::Relaxed);
-        // At 4 moves per insert a move ends after a quarter of the inserts that lead to the next one.
+        // The old table's slots are moved long before the new one, four times as large, is full.
         debug_assert!(state & MOVING == 0);
-        let slots = self.current().len() * 2;
+        let slots = self.current().len() * GROWTH;
         let number = (state >> 1) + 1;
         self.tables[number].get_or_init(|| empty_slots(slots));
         self.taken.store(0, Ordering::Relaxed);
