@@ -197,3 +197,6 @@ fn collect_tombstones(files: &[Arc<TableFile>]) -> Arc<RangeTombstones> {
     let all: Vec<_> = files.iter().flat_map(|file| file.tombstones().iter().cloned()).collect();
     Arc::new(RangeTombstones::new(all))
 }
+
+#[cfg(test)]
+mod tests;
