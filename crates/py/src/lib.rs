@@ -24,6 +24,7 @@ mod inspect;
 mod many;
 mod namespace;
 mod options;
+mod redis;
 mod scan;
 mod server;
 mod snapshot;
@@ -51,6 +52,8 @@ mod _core {
     use crate::inspect::{check_file, check_references, database_files, inspect_file, repair};
     #[pymodule_export]
     use crate::options::option_names;
+    #[pymodule_export]
+    use crate::redis::{redis_namespace, redis_string};
     #[pymodule_export]
     use crate::scan::{Chunks, Scan};
     #[pymodule_export]

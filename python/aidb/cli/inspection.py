@@ -13,7 +13,7 @@ from aidb.cli.opening import json_option
 from aidb.cli.output import note, print_facts, print_json, print_table, size_text
 from aidb.cli.text import shown
 
-Value: TypeAlias = "None | int | str | bytes | list[Value] | dict[str, Value]"
+Value: TypeAlias = "int | str | bytes | list[Value] | dict[str, Value] | None"
 """What a report holds."""
 
 _ROWS_DEFAULT = 50

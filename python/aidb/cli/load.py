@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -25,6 +25,10 @@ from aidb.cli.opening import (
 from aidb.cli.output import Meter, duration_text, meter, note, print_json, size_text
 from aidb.cli.text import ENCODINGS
 from aidb.errors import InvalidError
+from aidb.strings import RedisStrings
+
+if TYPE_CHECKING:
+    from aidb.database import Database
 
 BATCH_BYTES_MAX = 4 << 20
 STDIN = Path("-")
@@ -92,6 +96,7 @@ def load_command(
     prefix: str,
     encoding: str,
     namespace: str | None,
+    redis_number: int | None,
     skip_bad: bool,
     dry_run: bool,
     as_json: bool,
@@ -129,12 +134,20 @@ def load_command(
             _load(records, None, outcome, **how)
         else:
             database = stack.enter_context(opened(directory, create=True))
-            target = chosen(database, namespace, create=True)
+            target = _target(database, namespace, redis_number)
             try:
                 _load(records, target, outcome, **how)
             finally:
                 database.sync()
     return _report(outcome, time.monotonic() - started, dry_run, as_json)
+
+
+def _target(database: Database, namespace: str | None, redis_number: int | None) -> Any:
+    if redis_number is None:
+        return chosen(database, namespace, create=True)
+    if namespace is not None:
+        raise click.UsageError("give either --namespace or --redis")
+    return RedisStrings(database, redis_number)
 
 
 def _total(source: Path) -> int | None:
