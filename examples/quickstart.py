@@ -149,7 +149,9 @@ def verify(port: int, acknowledged: list[int]) -> None:
             numbers = range(start, min(start + 1000, last + 1))
             values = client.mget([f"load:{writer}:{number}" for number in numbers])
             for number, value in zip(numbers, values, strict=True):
-                expect(value == b"value %d" % number, f"acknowledged write {writer}:{number} is lost")
+                expect(
+                    value == b"value %d" % number, f"acknowledged write {writer}:{number} is lost"
+                )
         expect(client.get(f"load:{writer}:{last + 2}") is None, "a write that was never sent")
     print("restarted: every acknowledged write is there")
 

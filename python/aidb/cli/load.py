@@ -83,6 +83,15 @@ class Outcome:
     help="Pairs per atomic batch.",
 )
 @click.option(
+    "--redis",
+    "redis_number",
+    type=click.IntRange(0, 15),
+    is_flag=False,
+    flag_value=0,
+    metavar="[N]",
+    help="Load strings of the Redis data model into logical database N (0 if left out).",
+)
+@click.option(
     "--skip-bad", is_flag=True, help="Go on after bad input; list it at the end, exit status 3."
 )
 @click.option("--dry-run", is_flag=True, help="Read and check the source, write nothing.")

@@ -163,3 +163,16 @@ def test_an_existing_file_is_replaced_only_by_force(
     assert target.read_text() == "mine"
     run("dump", path, target, "--force")
     assert target.read_text() == "a\t1\n"
+
+
+def test_strings_for_redis_go_into_the_redis_data_model(run: CommandLine, path: Path) -> None:
+    run("load", path, "-", "--redis", "3", stdin=b"k\tv\n")
+    names = {row["name"]: row["keys"] for row in run("namespaces", "list", path, "--json").json}
+    assert names["redis:3"] == 1
+    assert names["redis:0"] == names["default"] == 0
+    run("load", path, "-", "--redis", "3", "--namespace", "x", status=2)
+    too_long = b"x" * 32_001 + b"\tv\n"
+    assert (
+        "limit of 32000 bytes"
+        in run("load", path, "-", "--redis", "0", stdin=too_long, status=3).err
+    )

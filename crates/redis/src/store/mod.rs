@@ -22,7 +22,6 @@ use crate::stop::{Outcome, Stop};
 use crate::value::Value;
 
 pub use databases::DATABASES;
-pub use databases::DATABASES;
 use databases::Databases;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use scan_hints::ScanHints;
