@@ -26,6 +26,18 @@ pub struct BlockBuilder {
     out: Vec<u8>,
 }
 
+/// Widths and smallest numbers of a block being laid out.
+struct Shape {
+    prefix_len: usize,
+    suffixes_len: usize,
+    seq_min: u64,
+    expiry_min: u64,
+    key_code: u8,
+    value_code: u8,
+    seq_code: u8,
+    expiry_code: u8,
+}
+
 impl BlockBuilder {
     /// An empty block.
     pub fn new() -> Self {
@@ -77,6 +89,27 @@ impl BlockBuilder {
 
     /// Lays out the block and forgets the entries. There must be at least one.
     pub fn finish(&mut self) -> &[u8] {
+        let shape = self.shape();
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        self.push_header(&mut out, &shape);
+        out.extend_from_slice(&self.tags);
+        self.push_rows(&mut out, &shape);
+        for index in 0..self.count() {
+            let head = head_of(&self.key(index)[shape.prefix_len..]);
+            out.extend_from_slice(&head.to_le_bytes());
+        }
+        out.extend_from_slice(&self.keys[..shape.prefix_len]);
+        for index in 0..self.count() {
+            out.extend_from_slice(&self.key(index)[shape.prefix_len..]);
+        }
+        out.extend_from_slice(&self.values);
+        self.out = out;
+        self.clear();
+        &self.out
+    }
+
+    fn shape(&self) -> Shape {
         let count = self.count();
         let prefix_len = shared_prefix(self.key(0), self.key(count - 1));
         let suffixes_len = self.keys.len() - count * prefix_len;
@@ -84,52 +117,45 @@ impl BlockBuilder {
         let seq_max = self.seqs.iter().copied().max().unwrap_or(0);
         let expiry_min = self.expiries.iter().copied().filter(|&at| at != 0).min().unwrap_or(0);
         let expiry_max = self.expiries.iter().copied().max().unwrap_or(0);
-        let key_code = end_code(suffixes_len);
-        let value_code = end_code(self.values.len());
-        let seq_code = delta_code(seq_max - seq_min);
-        let expiry_code = if self.has_expiries {
-            delta_code((expiry_max - expiry_min).saturating_add(1))
-        } else {
-            0
-        };
-
-        let mut out = std::mem::take(&mut self.out);
-        out.clear();
-        out.extend_from_slice(&(count as u16).to_le_bytes());
-        out.push(key_code | value_code << 2 | seq_code << 4);
-        out.push(expiry_code | u8::from(self.has_kinds) << 3);
-        out.extend_from_slice(&(prefix_len as u16).to_le_bytes());
-        out.extend_from_slice(&[0, 0]);
-        out.extend_from_slice(&(suffixes_len as u32).to_le_bytes());
-        out.extend_from_slice(&seq_min.to_le_bytes());
-        if self.has_expiries {
-            out.extend_from_slice(&expiry_min.to_le_bytes());
+        let expiry_range = (expiry_max - expiry_min).saturating_add(1);
+        Shape {
+            prefix_len,
+            suffixes_len,
+            seq_min,
+            expiry_min,
+            key_code: end_code(suffixes_len),
+            value_code: end_code(self.values.len()),
+            seq_code: delta_code(seq_max - seq_min),
+            expiry_code: if self.has_expiries { delta_code(expiry_range) } else { 0 },
         }
-        out.extend_from_slice(&self.tags);
-        for index in 0..count {
-            let key_end = u64::from(self.key_ends[index]) - ((index + 1) * prefix_len) as u64;
-            push_number(&mut out, key_end, 1 << key_code);
-            push_number(&mut out, u64::from(self.value_ends[index]), 1 << value_code);
-            push_number(&mut out, self.seqs[index] - seq_min, delta_width(seq_code));
-            push_number(&mut out, u64::from(self.kinds[index]), usize::from(self.has_kinds));
+    }
+
+    fn push_header(&self, out: &mut Vec<u8>, shape: &Shape) {
+        out.extend_from_slice(&(self.count() as u16).to_le_bytes());
+        out.push(shape.key_code | shape.value_code << 2 | shape.seq_code << 4);
+        out.push(shape.expiry_code | u8::from(self.has_kinds) << 3);
+        out.extend_from_slice(&(shape.prefix_len as u16).to_le_bytes());
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&(shape.suffixes_len as u32).to_le_bytes());
+        out.extend_from_slice(&shape.seq_min.to_le_bytes());
+        if self.has_expiries {
+            out.extend_from_slice(&shape.expiry_min.to_le_bytes());
+        }
+    }
+
+    fn push_rows(&self, out: &mut Vec<u8>, shape: &Shape) {
+        for index in 0..self.count() {
+            let key_end = self.key_ends[index] as usize - (index + 1) * shape.prefix_len;
+            push_number(out, key_end as u64, 1 << shape.key_code);
+            push_number(out, u64::from(self.value_ends[index]), 1 << shape.value_code);
+            push_number(out, self.seqs[index] - shape.seq_min, delta_width(shape.seq_code));
+            push_number(out, u64::from(self.kinds[index]), usize::from(self.has_kinds));
             let expiry = match self.expiries[index] {
                 0 => 0,
-                at => at - expiry_min + 1,
+                at => at - shape.expiry_min + 1,
             };
-            push_number(&mut out, expiry, delta_width(expiry_code));
+            push_number(out, expiry, delta_width(shape.expiry_code));
         }
-        for index in 0..count {
-            let head = head_of(&self.key(index)[prefix_len..]);
-            out.extend_from_slice(&head.to_le_bytes());
-        }
-        out.extend_from_slice(&self.keys[..prefix_len]);
-        for index in 0..count {
-            out.extend_from_slice(&self.key(index)[prefix_len..]);
-        }
-        out.extend_from_slice(&self.values);
-        self.out = out;
-        self.clear();
-        &self.out
     }
 
     fn clear(&mut self) {

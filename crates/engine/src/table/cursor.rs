@@ -42,11 +42,11 @@ impl Drop for TableCursor {
 
 impl Cursor for TableCursor {
     fn seek_to_first(&mut self) -> Result<()> {
-        self.position.to_first(&self.table)
+        self.position.seek_to_first(&self.table)
     }
 
     fn seek_to_last(&mut self) -> Result<()> {
-        self.position.to_last(&self.table)
+        self.position.seek_to_last(&self.table)
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {

@@ -203,23 +203,28 @@ impl Position {
         Ok(())
     }
 
-    pub(super) fn to_first(&mut self, table: &Table) -> Result<()> {
+    pub(super) fn seek_to_first(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
         let (index, _) = table.index()?;
-        self.to_block_start(table, &index, 0)
+        self.seek_to_block_start(table, &index, 0)
     }
 
-    pub(super) fn to_last(&mut self, table: &Table) -> Result<()> {
+    pub(super) fn seek_to_last(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
         let (index, _) = table.index()?;
         match index.count().checked_sub(1) {
-            Some(block) => self.to_block_end(table, &index, block),
+            Some(block) => self.seek_to_block_end(table, &index, block),
             None => Ok(()),
         }
     }
 
     /// Goes to the first entry of `block`; to no entry if there is no such block.
-    fn to_block_start(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
+    fn seek_to_block_start(
+        &mut self,
+        table: &Table,
+        index: &Index<'_>,
+        block: usize,
+    ) -> Result<()> {
         if block >= index.count() {
             self.is_valid = false;
             return Ok(());
@@ -229,7 +234,7 @@ impl Position {
     }
 
     /// Goes to the last entry of `block`, which exists.
-    fn to_block_end(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
+    fn seek_to_block_end(&mut self, table: &Table, index: &Index<'_>, block: usize) -> Result<()> {
         self.load(table, index, block)?;
         self.jump(table, self.layout.count() - 1)
     }
@@ -238,14 +243,14 @@ impl Position {
         self.is_valid = false;
         let (index, blocks) = table.index()?;
         let Some(block) = index.find(&blocks.top, key) else {
-            return self.to_block_start(table, &index, 0);
+            return self.seek_to_block_start(table, &index, 0);
         };
         self.load(table, &index, block)?;
         let at = self.seek_in_block(table, key)?;
         if at < self.layout.count() {
             return self.jump(table, at);
         }
-        self.to_block_start(table, &index, block + 1)
+        self.seek_to_block_start(table, &index, block + 1)
     }
 
     pub(super) fn seek_before(&mut self, table: &Table, key: &[u8]) -> Result<()> {
@@ -255,7 +260,7 @@ impl Position {
         self.load(table, &index, block)?;
         match self.seek_in_block(table, key)? {
             0 if block == 0 => Ok(()),
-            0 => self.to_block_end(table, &index, block - 1),
+            0 => self.seek_to_block_end(table, &index, block - 1),
             at => self.jump(table, at - 1),
         }
     }
@@ -288,7 +293,7 @@ impl Position {
     fn next_block(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
         let (index, _) = table.index()?;
-        self.to_block_start(table, &index, self.block + 1)
+        self.seek_to_block_start(table, &index, self.block + 1)
     }
 
     #[inline]
@@ -304,7 +309,7 @@ impl Position {
             (0, block) => {
                 self.is_valid = false;
                 let (index, _) = table.index()?;
-                self.to_block_end(table, &index, block - 1)
+                self.seek_to_block_end(table, &index, block - 1)
             }
             (at, _) => self.jump(table, at - 1),
         }

@@ -1,5 +1,6 @@
 //! Opens a table and looks keys up in it.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,10 +24,15 @@ use super::properties::TableProperties;
 use super::section::{Access, Section, Source};
 
 /// One in this many `try_get` calls asks the kernel whether a block seen before is still in memory.
-const RESIDENCY_SAMPLE: u64 = 64;
+const RESIDENCY_SAMPLE: u32 = 512;
 
 /// After a block was found gone, so many calls ask.
 const RESIDENCY_SUSPICION: u32 = 1024;
+
+thread_local! {
+    /// Counts this thread's `try_get` calls that found a raw block.
+    static TICK: Cell<u32> = const { Cell::new(0) };
+}
 
 /// An open table. Safe to share between threads; reads take no lock.
 pub struct Table {
@@ -286,7 +292,9 @@ impl Table {
     #[inline]
     fn is_likely_resident(&self, blocks: &Blocks, block: usize, place: BlockPlace) -> bool {
         let suspicion = self.suspicion.load(Ordering::Relaxed);
-        let is_sample = place.offset / 64 % RESIDENCY_SAMPLE == 0;
+        let tick = TICK.get().wrapping_add(1);
+        TICK.set(tick);
+        let is_sample = tick % RESIDENCY_SAMPLE == 0;
         if blocks.is_checked(block) && suspicion == 0 && !is_sample {
             return true;
         }
@@ -295,7 +303,9 @@ impl Table {
             true => suspicion.saturating_sub(1),
             false => RESIDENCY_SUSPICION,
         };
-        self.suspicion.store(suspicion, Ordering::Relaxed);
+        if suspicion != self.suspicion.load(Ordering::Relaxed) {
+            self.suspicion.store(suspicion, Ordering::Relaxed);
+        }
         is_resident
     }
 

@@ -8,8 +8,11 @@ use crate::index::{BlockPlace, TRAILER_BYTES};
 
 use super::reader::Table;
 
-/// Bytes a cursor without cache reads at once; what `is_resident` can answer in one call.
+/// Bytes a cursor without cache reads at once.
 const STRETCH_BYTES: u64 = 256 << 10;
+
+/// Bytes asked about at once; `is_resident` does not answer for much more.
+const RESIDENCY_BYTES: usize = 128 << 10;
 
 /// First read-ahead of a forward scan; it doubles up to a stretch.
 const AHEAD_BYTES_MIN: u64 = 16 << 10;
@@ -48,7 +51,9 @@ impl Stretch {
             return Err(table.source.damaged(start, "block outside the file"));
         }
         let len = (end - start) as usize;
-        self.was_resident = file.is_resident(start, len);
+        self.was_resident = (0..len)
+            .step_by(RESIDENCY_BYTES)
+            .all(|at| file.is_resident(start + at as u64, RESIDENCY_BYTES.min(len - at)));
         self.offset = start;
         self.bytes.resize(len, 0);
         let read = file.read_exact_at(start, &mut self.bytes);

@@ -64,6 +64,77 @@ fn a_cursor_that_fills_no_cache_leaves_it_empty() {
     }
 }
 
+/// A mapped file that says whether it is in memory, and is told what to drop.
+struct Watched {
+    file: Arc<dyn ReadFile>,
+    is_resident: bool,
+    dropped: std::sync::Mutex<Vec<(u64, u64)>>,
+}
+
+impl ReadFile for Watched {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(offset, buf)
+    }
+    fn map(&self) -> Option<&[u8]> {
+        self.file.map()
+    }
+    fn is_resident(&self, _offset: u64, len: usize) -> bool {
+        self.is_resident && len <= 200 << 10
+    }
+    fn try_read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<Attempt<()>> {
+        self.file.try_read_exact_at(offset, buf)
+    }
+    fn drop_cache(&self, offset: u64, len: u64) {
+        self.dropped.lock().unwrap().push((offset, len));
+    }
+}
+
+#[test]
+fn a_cursor_without_cache_drops_only_what_was_not_in_memory() {
+    let vfs = MemVfs::new();
+    let path = Path::new("/1.sst");
+    let model: Model =
+        (0..9000).map(|i| (key_of(i), (1, Kind::Put, 0, vec![i as u8; 100]))).collect();
+    let written = write(&vfs, path, &model, options(Codec::None));
+    for is_resident in [true, false] {
+        let file = vfs.open_read(path).unwrap();
+        let watched = Arc::new(Watched { file, is_resident, dropped: Default::default() });
+        let cache = Arc::new(BlockCache::new(0));
+        let table = Table::open_file(watched.clone(), path, UID, cache).unwrap();
+        assert_eq!(collect(&mut table.cursor(true)).len(), 9000);
+        assert!(watched.dropped.lock().unwrap().is_empty());
+        assert_eq!(collect(&mut table.cursor(false)).len(), 9000);
+        let dropped: u64 = watched.dropped.lock().unwrap().iter().map(|(_, len)| len).sum();
+        assert_eq!(dropped >= written.data_bytes, !is_resident);
+        assert_eq!(dropped == 0, is_resident);
+    }
+}
+
+#[test]
+fn try_get_asks_for_blocks_that_may_have_left_memory() {
+    let vfs = MemVfs::new();
+    let path = Path::new("/1.sst");
+    let model = sample(100);
+    write(&vfs, path, &model, options(Codec::None));
+    let file = vfs.open_read(path).unwrap();
+    let watched = Arc::new(Watched { file, is_resident: false, dropped: Default::default() });
+    let table = Table::open_file(watched, path, UID, Arc::new(BlockCache::new(0))).unwrap();
+    let key = key_of(0);
+    let attempt =
+        || table.try_get(&key, key_hash_seeded(&key, SEED), SEED, |entry| entry.seq).unwrap();
+    get(&table, &key_of(198));
+    // Never read: the system is asked, and says no.
+    assert_eq!(attempt(), Attempt::WouldBlock);
+    get(&table, &key);
+    // Read before: believed to be in memory, until a sample finds that it is not.
+    let answers: Vec<_> = (0..3000).map(|_| attempt()).collect();
+    let asked = answers.iter().filter(|answer| **answer == Attempt::WouldBlock).count();
+    assert!(asked > 2000, "{asked}");
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     First,
