@@ -32,14 +32,17 @@ def load_commands() -> dict[str, Spec]:
 
 
 def text(value: str | None) -> str:
+    """An optional text as Rust."""
     return f"Some({json.dumps(value)})" if value is not None else "None"
 
 
 def words(values: list[str] | None) -> str:
+    """Words as a Rust slice."""
     return "&[" + ", ".join(json.dumps(value) for value in values or []) + "]"
 
 
 def key_spec(spec: Spec) -> str:
+    """One key specification as Rust."""
     return (
         f"KeySpec {{ flags: {words(spec['flags'])}, notes: {text(spec.get('notes'))}, "
         f"index: {spec['index']}, last: {spec['last']}, step: {spec['step']}, "
@@ -48,6 +51,7 @@ def key_spec(spec: Spec) -> str:
 
 
 def argument(spec: Spec) -> str:
+    """One documented argument, with its parts, as Rust."""
     place = spec.get("key_spec_index")
     nested = ", ".join(argument(part) for part in spec.get("arguments", []))
     return (
@@ -60,16 +64,19 @@ def argument(spec: Spec) -> str:
 
 
 def variant(name: str) -> str:
+    """The enum variant of a command name."""
     return "".join(part.capitalize() for part in name.split("-"))
 
 
 def layer(name: str, spec: Spec) -> str:
+    """Who executes a command, as Rust."""
     if handler := spec.get("handler"):
         return f"Layer::Data(commands::{handler})"
     return f"Layer::Node(NodeCommand::{variant(name)})"
 
 
 def command(name: str, spec: Spec, index: int, container: tuple[str, Spec] | None) -> str:
+    """One row of the table, with its subcommands."""
     top_name, top = container or (name, spec)
     subcommands = ", ".join(
         command(f"{name}|{sub}", body, index, (name, spec))
@@ -101,6 +108,7 @@ def command(name: str, spec: Spec, index: int, container: tuple[str, Spec] | Non
 
 
 def word(name: str) -> str:
+    """The name as the number that the lookup compares."""
     return hex(int.from_bytes(name.encode(), "little"))
 
 
@@ -166,9 +174,10 @@ def usage(spec: Spec) -> str:
 
 
 def page_row(name: str, spec: Spec) -> str:
+    """One line of the reference page."""
     form = " ".join([name.upper().replace("|", " "), *map(usage, spec.get("arguments", []))])
-    escaped = form.replace("|", chr(92) + "|")
-    return f"| `{escaped}` | {spec['summary']} | {spec.get('complexity', '')} |"
+    form = form.replace("|", "\\|")
+    return f"| `{form}` | {spec['summary']} | {spec.get('complexity', '')} |"
 
 
 def page(commands: dict[str, Spec]) -> str:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from servers import AidbServer, aidb_server, redis_server
-from wire import Wire
+from tests.conformance.servers import AidbServer, aidb_server, redis_server
+from tests.conformance.wire import Wire
 
 
 @pytest.fixture(scope="session")

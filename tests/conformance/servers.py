@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from wire import Wire
+from tests.conformance.wire import Wire
 
 START_S = 20
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from servers import AidbServer
-from wire import Failure, Status, Wire
+from tests.conformance.servers import AidbServer
+from tests.conformance.wire import Failure, Status, Wire
 
 CLIENTS = 6
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 import redis.asyncio
-from servers import AidbServer
+from tests.conformance.servers import AidbServer
 
 
 @pytest.fixture(params=[2, 3])
@@ -63,7 +63,7 @@ def test_redis_py_raises_our_errors(client: redis.Redis) -> None:
 
 
 def test_redis_py_asyncio(server: AidbServer) -> None:
-    async def talk() -> list[bytes | str | None]:
+    async def talk() -> list[object]:
         async with redis.asyncio.Redis(host="127.0.0.1", port=server.port) as client:
             await asyncio.gather(*(client.set(f"k{n}", n) for n in range(50)))
             return list(await client.mget([f"k{n}" for n in range(50)]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from servers import AidbServer
-from wire import Failure, Pairs, Status, Wire
+from tests.conformance.servers import AidbServer
+from tests.conformance.wire import Failure, Pairs, Status, Wire
 
 CASES = [
     "PING a b",

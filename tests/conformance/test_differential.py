@@ -10,9 +10,9 @@ import os
 from typing import Any
 
 import pytest
-from servers import AidbServer
-from streams import Command, Stream
-from wire import Failure, Members, Wire
+from tests.conformance.servers import AidbServer
+from tests.conformance.streams import Command, Stream
+from tests.conformance.wire import Failure, Members, Wire
 
 COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "6000"))
 SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))

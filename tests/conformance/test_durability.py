@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from servers import AidbServer, aidb_server
-from wire import ConnectionClosed, Failure, Status, Wire
+from tests.conformance.servers import AidbServer, aidb_server
+from tests.conformance.wire import ConnectionClosedError, Failure, Status, Wire
 
 ROUNDS = int(os.environ.get("AIDB_KILL_ROUNDS", "3"))
 WRITERS = 4
@@ -30,7 +30,7 @@ def write_until_dead(port: int, writer: int, first: int, acknowledged: dict[int,
                 assert replies == [Status(b"OK")] * WINDOW
                 number += WINDOW
                 acknowledged[writer] = number
-    except (ConnectionClosed, ConnectionError):
+    except (ConnectionClosedError, ConnectionError):
         return
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers import AidbServer, aidb_server
-from wire import ConnectionClosed, Failure, Status, Wire, encode
+from tests.conformance.servers import AidbServer, aidb_server
+from tests.conformance.wire import ConnectionClosedError, Failure, Status, Wire, encode
 
 MIB = 1 << 20
 
@@ -150,7 +150,7 @@ def test_a_client_above_the_output_limit_is_closed(tmp_path: Path) -> None:
 def test_a_request_above_the_query_limit_is_closed(tmp_path: Path) -> None:
     with aidb_server(tmp_path / "data") as server, server.connect() as wire:
         wire("CONFIG", "SET", "client-query-buffer-limit", "1mb")
-        with server.connect() as greedy, pytest.raises((ConnectionClosed, ConnectionError)):
+        with server.connect() as greedy, pytest.raises((ConnectionClosedError, ConnectionError)):
             greedy("SET", "k", b"x" * (8 * MIB))
         assert wire("GET", "k") is None
 

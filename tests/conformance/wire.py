@@ -48,7 +48,7 @@ class Members:
     items: tuple[Any, ...]
 
 
-class ConnectionClosed(Exception):
+class ConnectionClosedError(Exception):
     """The server closed the connection."""
 
 
@@ -142,7 +142,7 @@ class Wire:
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n", self._at)) < 0:
             if not self._more():
-                raise ConnectionClosed
+                raise ConnectionClosedError
         line = bytes(self._buffer[self._at : end])
         self._at = end + 2
         return line
@@ -150,7 +150,7 @@ class Wire:
     def _bulk(self, length: int) -> bytes:
         while len(self._buffer) - self._at < length + 2:
             if not self._more():
-                raise ConnectionClosed
+                raise ConnectionClosedError
         text = bytes(self._buffer[self._at : self._at + length])
         self._at += length + 2
         return text

@@ -25,13 +25,13 @@ from aidb.server.node import run_server
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--show-config", is_flag=True, help="Print every setting and its origin, then exit.")
 def serve_command(
+    *,
     directory: Path | None,
     host: str | None,
     port: int | None,
     appendfsync: str | None,
     memory: str | None,
     config: Path | None,
-    *,
     show_config: bool,
 ) -> None:
     """Serve the database in DIR (default: ./data) to Redis clients; create it when missing.

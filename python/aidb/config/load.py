@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -95,10 +95,10 @@ def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, ob
     for section, table in document.items():
         if section not in sections:
             problems.append(_unknown(f"section [{section}]", section, list(sections), str(file)))
-        elif not isinstance(table, dict):
-            problems.append(f"{file}: {section} must be a table; write [{section}]")
+        elif isinstance(table, dict):
+            yield from _from_table(section, cast("dict[str, object]", table), file, problems)
         else:
-            yield from _from_table(section, table, file, problems)
+            problems.append(f"{file}: {section} must be a table; write [{section}]")
 
 
 def _from_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -62,7 +62,7 @@ def banner(settings: Settings, data_plane: DataPlane) -> Iterator[str]:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[list[str]]:
+def _stop_signals() -> Generator[list[str]]:
     """Collect SIGTERM and SIGINT instead of dying of them; the second one kills."""
     received: list[str] = []
 
