@@ -72,8 +72,8 @@ impl Worker {
 
     /// Executes a conversation's input where waiting is allowed; its writes are durable as the
     /// setting asks when it returns.
-    pub(crate) fn converse(&mut self, detached: Box<Detached>) -> Finished {
-        let Detached { token, mut conversation, .. } = *detached;
+    pub(crate) fn converse(&mut self, detached: Detached) -> Finished {
+        let Detached { token, mut conversation, .. } = detached;
         let mut output = Vec::new();
         let commits = self.scratch.counters.commits;
         let input = std::mem::take(&mut conversation.input);

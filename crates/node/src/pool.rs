@@ -99,7 +99,7 @@ fn work(shared: &Arc<Shared>) {
         match job {
             Job::Converse(detached) => {
                 let reactor = detached.reactor;
-                let finished = worker.converse(detached);
+                let finished = worker.converse(*detached);
                 shared.mailboxes[reactor].send(Message::Finished(Box::new(finished)));
             }
             Job::Run(run) => run(shared),

@@ -13,6 +13,8 @@ pub mod scan;
 pub mod server;
 pub mod set_options;
 pub mod strings;
+#[cfg(test)]
+mod tests;
 
 use aidb_base::KeyspaceId;
 use aidb_engine::batch::WriteBatch;

@@ -106,7 +106,7 @@ impl Natural {
         }
     }
 
-    pub(super) fn to_decimal(mut self) -> String {
+    pub(super) fn into_decimal(mut self) -> String {
         let mut groups = Vec::new();
         while !self.is_zero() {
             let mut rest = 0u64;

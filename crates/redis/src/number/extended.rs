@@ -187,7 +187,7 @@ impl fmt::Display for Extended {
         }
         let (whole, fraction) = if self.exponent >= 0 {
             let whole = Natural::from_u64(self.mantissa).shift_left(self.exponent as u32);
-            (whole.to_decimal(), 0)
+            (whole.into_decimal(), 0)
         } else {
             let scaled = self.scaled_fraction();
             let unit = 10u128.pow(FRACTION_DIGITS as u32);

@@ -7,6 +7,8 @@
 mod databases;
 mod locks;
 mod scan_hints;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::sync::Arc;
