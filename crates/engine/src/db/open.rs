@@ -22,7 +22,7 @@ use crate::memtable::Memtable;
 use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
 use crate::version::{Identity, KeyspaceMeta, VersionSet};
 use crate::vfs::{FileLock, MemVfs, Vfs};
-use crate::wal::log::{Log, LogEnv};
+use crate::wal::log::{Log, LogEnv, Retired};
 use crate::wal::recovery::{self, Recovered, Scope};
 
 const SYNC_FAILURE: &str = "SYNC_FAILED";
@@ -54,7 +54,6 @@ impl Db {
             (options.env.clock.monotonic_ns() - started).div_ceil(1_000_000);
         let inner = Arc::new(opened.assemble(dir, options, cache, versions, lock)?);
         let db = Self { inner: inner.clone(), _closer: Arc::new(close::Closer(inner.clone())) };
-        inner.settle_sync_failure(&db)?;
         background::start(&inner)?;
         inner.options.tell(&Event::Opened {
             batches_replayed: inner.recovery.batches_replayed,
@@ -205,7 +204,11 @@ impl Opened {
             for path in self.recovered.discarded.iter().rev() {
                 vfs.remove(path)?;
             }
-            for segment in self.recovered.segments.iter().filter(|_| !self.distrust) {
+            let segments = &self.recovered.segments;
+            if self.distrust {
+                settle_sync_failure(&*vfs, dir, segments)?;
+            }
+            for segment in segments {
                 let synced = vfs.sync_file(&FileKind::Wal.path(dir, segment.number));
                 synced.inspect_err(|_| mark_sync_failure(&*vfs, dir))?;
             }
@@ -305,24 +308,31 @@ impl<'a> Filling<'a> {
     }
 }
 
-impl Inner {
-    /// After a failed sync nothing in the old log files is trusted: what was recovered goes into
-    /// new, synced tables before the database is used.
-    fn settle_sync_failure(&self, db: &Db) -> Result<()> {
-        let path = self.dir.join(SYNC_FAILURE);
-        if self.options.read_only || !self.vfs().exists(&path)? {
-            return Ok(());
-        }
-        db.flush()?;
-        // Pins do not hold what a power cut may take away at any time.
-        let numbers = self.writer.lock().log.release(self.visible_seq());
-        for number in numbers {
-            self.vfs().remove(&FileKind::Wal.path(&self.dir, number))?;
-        }
-        self.vfs().sync_dir(&FileKind::Wal.dir(&self.dir))?;
-        self.vfs().remove(&path)?;
-        self.vfs().sync_dir(&self.dir)
+/// After a failed sync the log's files may show what the kernel will never write: writes them anew,
+/// as far as their records go.
+fn settle_sync_failure(vfs: &dyn Vfs, dir: &Path, segments: &[Retired]) -> Result<()> {
+    for segment in segments {
+        let path = FileKind::Wal.path(dir, segment.number);
+        let temporary = path.with_extension("tmp");
+        vfs.remove(&temporary)?;
+        copy(vfs, &path, &temporary, segment.end)?;
+        vfs.rename(&temporary, &path)?;
     }
+    vfs.sync_dir(&FileKind::Wal.dir(dir))?;
+    vfs.remove(&dir.join(SYNC_FAILURE))?;
+    vfs.sync_dir(dir)
+}
+
+fn copy(vfs: &dyn Vfs, from: &Path, to: &Path, bytes: usize) -> Result<()> {
+    const PIECE_BYTES: usize = 1 << 20;
+    let (source, mut target) = (vfs.open_read(from)?, vfs.create(to)?);
+    let mut piece = vec![0; PIECE_BYTES.min(bytes)];
+    for start in (0..bytes).step_by(PIECE_BYTES) {
+        let part = &mut piece[..PIECE_BYTES.min(bytes - start)];
+        source.read_exact_at(start as u64, part)?;
+        target.append(part)?;
+    }
+    target.sync()
 }
 
 /// Leaves word for the next open that the unsynced part of the log in `dir` cannot be trusted.

@@ -45,13 +45,25 @@ struct Pending {
 }
 
 impl Inner {
-    /// Deletes the records of a keyspace that are due now.
+    /// Deletes the records of a keyspace that are due now, as far as the database takes writes: a
+    /// full disk must not stop those who only count.
     pub(super) fn sweep(&self, keyspace: KeyspaceId) -> Result<()> {
-        if self.options.read_only {
+        if self.state.check_writable().is_err() {
             return Ok(());
         }
-        while self.sweep_some(Some(keyspace))? {}
-        Ok(())
+        loop {
+            match self.sweep_some(Some(keyspace)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    let is_refusal = matches!(
+                        error.kind(),
+                        ErrorKind::Exhausted | ErrorKind::Unavailable | ErrorKind::Closed
+                    );
+                    return if is_refusal { Ok(()) } else { Err(error) };
+                }
+            }
+        }
     }
 
     /// Deletes records of any keyspace that are due, as long as there are many.
@@ -95,9 +107,19 @@ impl Inner {
             batch.delete(*keyspace, key)?;
             conditions.push(Condition { keyspace: *keyspace, key, seen: *seq });
         }
-        let newest = |_: &Self, newest: Newest| newest.map_or(0, |(seq, _, _)| seq);
-        self.commit_if(&conditions, &batch, WriteOptions::default(), newest)?;
+        self.commit_if(&conditions, &batch, WriteOptions::default(), Self::seen_as_due)?;
         Ok(())
+    }
+
+    /// The batch that wrote the newest record of a key if that is due, else 0. The number alone does
+    /// not tell: a batch may have written the key twice.
+    fn seen_as_due(&self, newest: Newest) -> Seq {
+        match newest {
+            Some((seq, _, expire_at_ms)) if expire_at_ms != 0 && expire_at_ms <= self.now_ms() => {
+                seq
+            }
+            _ => 0,
+        }
     }
 
     fn find_due(&self, keyspace: Option<KeyspaceId>) -> Result<(Vec<Due>, bool)> {
@@ -133,7 +155,7 @@ impl Inner {
         let has_more = due.len() >= STEP;
         due.retain(|one| {
             let newest = self.newest(&view, one.keyspace, &one.key);
-            matches!(newest, Ok(Some((seq, _, _))) if seq == one.seq)
+            newest.is_ok_and(|newest| self.seen_as_due(newest) == one.seq)
         });
         Ok((due, has_more))
     }

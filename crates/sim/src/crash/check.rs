@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use aidb_base::{KeyspaceId, Rng, Seq};
-use aidb_engine::db::ScanRange;
+use aidb_base::{ErrorKind, KeyspaceId, Result, Rng, Seq};
+use aidb_engine::db::{Scan, ScanRange, Snapshot};
 use aidb_engine::{Db, Durability, WriteOptions};
 
-use super::history::{DIR, Record, Setting};
-use super::model::{Pairs, State};
+use super::model::{Model, Pairs, State, batch_of, visible};
+use super::record::Record;
+use super::setting::{DIR, Setting};
 use crate::disk::Loss;
 use crate::vfs::FaultVfs;
 
@@ -19,6 +20,8 @@ pub type Verdict<T> = std::result::Result<T, String>;
 pub struct Expectation<'a> {
     /// The history.
     pub record: &'a Record,
+    /// Shape of its database.
+    pub setting: &'a Setting,
     /// Changes of the file system made.
     pub moment: u64,
     /// How the world ended.
@@ -30,9 +33,9 @@ impl Expectation<'_> {
     ///
     /// # Errors
     /// What does not hold, and what was done to the disk since the crash.
-    pub fn check(&self, vfs: &FaultVfs, setting: &Setting, rng: &mut Rng) -> Verdict<()> {
+    pub fn check(&self, vfs: &FaultVfs, rng: &mut Rng) -> Verdict<()> {
         vfs.record();
-        let checked = self.go_on(vfs, setting, rng);
+        let checked = self.go_on(vfs, rng);
         checked.map_err(|what| {
             let calls = vfs.take_moments();
             let calls =
@@ -41,19 +44,49 @@ impl Expectation<'_> {
         })
     }
 
-    fn go_on(&self, vfs: &FaultVfs, setting: &Setting, rng: &mut Rng) -> Verdict<()> {
-        let db = open(vfs, setting).map_err(|e| format!("open after the crash: {e}"))?;
+    fn go_on(&self, vfs: &FaultVfs, rng: &mut Rng) -> Verdict<()> {
+        if rng.below(8) == 0 {
+            self.read_only(vfs)?;
+        }
+        let db = self.open(vfs).map_err(|e| format!("open after the crash: {e}"))?;
+        let recovered = db.visible_seq();
         let mut state = self.compare(&db)?;
-        self.check_copies(vfs, setting)?;
+        self.check_feed(&db, recovered)?;
+        self.check_copies(vfs)?;
         write_on(&db, &mut state, rng)?;
+        let now_ms = self.setting.now_ms();
+        compare_state(&db, &state, now_ms).map_err(|e| format!("after writing on: {e}"))?;
         if rng.below(2) == 0 {
             db.close().map_err(|e| format!("close: {e}"))?;
         }
         // Before the handle goes: dropping it closes it.
         let vfs = vfs.reboot(Loss::PowerDropped, rng.next_u64());
         drop(db);
-        let db = open(&vfs, setting).map_err(|e| format!("second open: {e}"))?;
-        compare_state(&db, &state).map_err(|e| format!("after the second open: {e}"))
+        let db = self.open(&vfs).map_err(|e| format!("second open: {e}"))?;
+        compare_state(&db, &state, now_ms).map_err(|e| format!("after the second open: {e}"))
+    }
+
+    fn open(&self, vfs: &FaultVfs) -> Result<Db> {
+        Db::open(Path::new(DIR), self.setting.options(vfs))
+    }
+
+    /// Looks at what is left without repairing it; nothing may change.
+    fn read_only(&self, vfs: &FaultVfs) -> Verdict<()> {
+        let mut options = self.setting.options(vfs);
+        (options.read_only, options.create_if_missing) = (true, false);
+        let db = match Db::open(Path::new(DIR), options) {
+            // The crash came before the database was created.
+            Err(error) if error.kind() == ErrorKind::Invalid && self.bounds().0 == 0 => {
+                return Ok(());
+            }
+            other => other.map_err(|e| format!("open read-only: {e}"))?,
+        };
+        self.compare(&db).map_err(|e| format!("read-only: {e}"))?;
+        drop(db);
+        match vfs.changes() {
+            0 => Ok(()),
+            changes => Err(format!("opening read-only changed the disk {changes} times")),
+        }
     }
 
     /// Checks the recovered state; returns it.
@@ -70,8 +103,19 @@ impl Expectation<'_> {
         present.iter().for_each(|(id, _)| {
             state.entry(*id).or_default();
         });
-        compare_state(db, &state).map_err(|e| format!("recovered up to batch {seq}: {e}"))?;
+        let compared = compare_state(db, &state, self.setting.now_ms());
+        compared.map_err(|e| format!("recovered up to batch {seq}: {e}"))?;
         Ok(state)
+    }
+
+    /// Checks that a pinned log still has every batch, up to `recovered` as it was written.
+    fn check_feed(&self, db: &Db, recovered: Seq) -> Verdict<()> {
+        let Some(since) = self.record.pinned_at(self.moment) else { return Ok(()) };
+        match compare_feed(db, (since, recovered), &self.record.model) {
+            // What was not synced may live on in tables only; then the feed must say so.
+            Err(Broken::Gone(_)) if self.loss.is_power_cut() => Ok(()),
+            other => other.map_err(|broken| format!("change feed: {broken}")),
+        }
     }
 
     /// The lowest and highest batch that the recovered state may end with.
@@ -106,20 +150,16 @@ impl Expectation<'_> {
         }
     }
 
-    fn check_copies(&self, vfs: &FaultVfs, setting: &Setting) -> Verdict<()> {
+    fn check_copies(&self, vfs: &FaultVfs) -> Verdict<()> {
         for copy in self.record.copies.iter().filter(|copy| copy.at <= self.moment) {
-            let mut options = setting.options(vfs);
+            let mut options = self.setting.options(vfs);
             options.create_if_missing = false;
             let said = |e: &dyn std::fmt::Display| format!("{}: {e}", copy.path.display());
             let db = Db::open(&copy.path, options).map_err(|e| said(&e))?;
-            compare_state(&db, &copy.state).map_err(|e| said(&e))?;
+            compare_state(&db, &copy.state, self.setting.now_ms()).map_err(|e| said(&e))?;
         }
         Ok(())
     }
-}
-
-fn open(vfs: &FaultVfs, setting: &Setting) -> aidb_base::Result<Db> {
-    Db::open(Path::new(DIR), setting.options(vfs))
 }
 
 /// Writes, flushes and compacts a little, so that a damaged structure shows.
@@ -130,56 +170,136 @@ fn write_on(db: &Db, state: &mut State, rng: &mut Rng) -> Verdict<()> {
     };
     let pairs = state.entry(0).or_default();
     write(b"after", b"the crash")?;
-    pairs.insert(b"after".to_vec(), b"the crash".to_vec());
+    pairs.insert(b"after".to_vec(), (b"the crash".to_vec(), 0));
     match rng.below(4) {
         0 => db.flush().map_err(|e| format!("flush after the crash: {e}"))?,
         1 => db.compact(None).map_err(|e| format!("compact after the crash: {e}"))?,
         _ => {}
     }
     write(b"key01", b"again")?;
-    pairs.insert(b"key01".to_vec(), b"again".to_vec());
-    compare_state(db, state).map_err(|e| format!("after writing on: {e}"))
+    pairs.insert(b"key01".to_vec(), (b"again".to_vec(), 0));
+    Ok(())
 }
 
 /// Whether the database holds exactly `state`, by scans both ways, counts and point reads.
-pub fn compare_state(db: &Db, state: &State) -> Verdict<()> {
+///
+/// # Errors
+/// The first difference.
+pub fn compare_state(db: &Db, state: &State, now_ms: u64) -> Verdict<()> {
     for (keyspace, pairs) in state {
         let said = |e: String| format!("keyspace {keyspace}: {e}");
-        compare_pairs(db, *keyspace, pairs).map_err(said)?;
+        let scan = |range| db.scan(*keyspace, range);
+        let get = |key: &[u8]| db.get(*keyspace, key);
+        compare_pairs(&scan, &get, pairs, now_ms).map_err(said)?;
+        let len = db.len(*keyspace).map_err(|e| e.to_string())?;
+        // A read-only database cannot sweep: it counts what has expired.
+        let is_read_only = db.stats().read_only_reason.is_some();
+        let most = if is_read_only { pairs.len() } else { visible(pairs, now_ms).len() };
+        let least = visible(pairs, now_ms).len();
+        if len > most as u64 || len < least as u64 {
+            return Err(said(format!("{len} keys counted, {least} present")));
+        }
     }
     Ok(())
 }
 
-fn compare_pairs(db: &Db, keyspace: KeyspaceId, pairs: &Pairs) -> Verdict<()> {
-    let forward = scan(db, keyspace, false)?;
-    let expected: Vec<_> = pairs.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    if forward != expected {
-        return Err(format!("scan differs: {}", difference(&expected, &forward)));
+/// Whether a snapshot still shows `state`.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_snapshot(snapshot: &Snapshot, state: &State, now_ms: u64) -> Verdict<()> {
+    for (keyspace, pairs) in state {
+        let scan = |range| snapshot.scan(*keyspace, range);
+        let get = |key: &[u8]| snapshot.get_with(*keyspace, key, |value, _| value.to_vec());
+        let compared = compare_pairs(&scan, &get, pairs, now_ms);
+        compared.map_err(|e| format!("snapshot {}, keyspace {keyspace}: {e}", snapshot.seq()))?;
     }
-    let mut backward = scan(db, keyspace, true)?;
-    backward.reverse();
-    if backward != expected {
-        return Err(format!("reverse scan differs: {}", difference(&expected, &backward)));
+    Ok(())
+}
+
+/// What is wrong with a change feed.
+#[derive(Clone, Debug)]
+pub enum Broken {
+    /// It says that batches are gone.
+    Gone(String),
+    /// It gives something wrong.
+    Wrong(String),
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Gone(what) | Self::Wrong(what)) = self;
+        f.write_str(what)
     }
-    let len = db.len(keyspace).map_err(|e| e.to_string())?;
-    if len != pairs.len() as u64 {
-        return Err(format!("{} keys counted, {} present", len, pairs.len()));
+}
+
+/// Whether the change feed gives every batch after `since`, up to `until` as it was written.
+///
+/// # Errors
+/// The first difference.
+pub fn compare_feed(
+    db: &Db,
+    (since, until): (Seq, Seq),
+    model: &Model,
+) -> std::result::Result<(), Broken> {
+    let refused = |e: aidb_base::Error| match e.kind() {
+        ErrorKind::Invalid => Broken::Gone(e.to_string()),
+        _ => Broken::Wrong(e.to_string()),
+    };
+    let mut changes = db.changes(since).map_err(refused)?;
+    let mut last = since;
+    while let Some(change) = changes.next().map_err(refused)? {
+        if change.seq != last + 1 {
+            return Err(Broken::Wrong(format!("batch {} follows {last}", change.seq)));
+        }
+        last = change.seq;
+        let Some(written) = model.batch(last).filter(|_| last <= until) else { continue };
+        let written = batch_of(written).map_err(|e| Broken::Wrong(e.to_string()))?;
+        if written.payload() != change.batch.payload() {
+            return Err(Broken::Wrong(format!("batch {last} is not what was written")));
+        }
     }
-    for number in 0..20 {
-        let key = format!("key{:02}", number * 2).into_bytes();
-        let value = db.get(keyspace, &key).map_err(|e| e.to_string())?;
-        if value.as_ref() != pairs.get(&key) {
+    match db.visible_seq() {
+        visible if visible > last.max(since) => {
+            Err(Broken::Wrong(format!("it ends at {last}, the database at {visible}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn compare_pairs(
+    scan: &dyn Fn(ScanRange) -> Result<Scan>,
+    get: &dyn Fn(&[u8]) -> Result<Option<Vec<u8>>>,
+    pairs: &Pairs,
+    now_ms: u64,
+) -> Verdict<()> {
+    let expected = visible(pairs, now_ms);
+    let ordered: Vec<_> = expected.iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+    for reverse in [false, true] {
+        let range = ScanRange { lower: None, upper: None, reverse };
+        let mut found = collect(scan(range)).map_err(|e| e.to_string())?;
+        if reverse {
+            found.reverse();
+        }
+        if found != ordered {
+            let way = if reverse { "reverse scan" } else { "scan" };
+            return Err(format!("{way} differs: {}", difference(&ordered, &found)));
+        }
+    }
+    let known = (0..20).map(|number| format!("key{:02}", number * 2).into_bytes());
+    for key in known.chain([Vec::new()]) {
+        let value = get(&key).map_err(|e| e.to_string())?;
+        if value.as_deref() != expected.get(key.as_slice()).copied() {
             return Err(format!("get of {} differs from the scan", shown(&key)));
         }
     }
     Ok(())
 }
 
-fn scan(db: &Db, keyspace: KeyspaceId, reverse: bool) -> Verdict<Vec<(Vec<u8>, Vec<u8>)>> {
-    let range = ScanRange { lower: None, upper: None, reverse };
+fn collect(scan: Result<Scan>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut scan = scan?;
     let mut found = Vec::new();
-    let mut scan = db.scan(keyspace, range).map_err(|e| e.to_string())?;
-    while let Some((key, value)) = scan.next().map_err(|e| e.to_string())? {
+    while let Some((key, value)) = scan.next()? {
         found.push((key.to_vec(), value.to_vec()));
     }
     Ok(found)

@@ -7,8 +7,9 @@
 
 use aidb_base::{Error, ErrorKind, Rng};
 
+use super::actor::Actor;
 use super::check::{Expectation, Verdict};
-use super::history::Actor;
+
 use crate::disk::Loss;
 use crate::vfs::{CallKind, Fault, FaultVfs};
 
@@ -61,8 +62,8 @@ impl Trial {
         let mut actor = Actor::new(self.seed);
         let verdict = self.run_with(&mut actor);
         verdict.map_err(|what| {
-            let script = actor.record.script.iter().rev().take(12).rev();
-            let lines = script.map(|(at, what)| format!("\n  | {at}: {what:.300}"));
+            let script = actor.record.script.iter().rev().take(40).rev();
+            let lines = script.map(|(at, what)| format!("\n  | {at}: {what:.90}"));
             format!("{self:?} {:?}\n  {what}{}", actor.setting, lines.collect::<String>())
         })
     }
@@ -141,8 +142,9 @@ impl Trial {
             let mut rng = Rng::seeded(self.seed ^ loss as u64);
             let vfs = actor.vfs.reboot(loss, rng.next_u64());
             let moment = actor.vfs.changes();
-            let expectation = Expectation { record: &actor.record, moment, loss };
-            let checked = expectation.check(&vfs, &actor.setting, &mut rng);
+            let (record, setting) = (&actor.record, &actor.setting);
+            let expectation = Expectation { record, setting, moment, loss };
+            let checked = expectation.check(&vfs, &mut rng);
             checked.map_err(|what| format!("after {loss:?}: {what}"))?;
         }
         Ok(())

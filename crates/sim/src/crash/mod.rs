@@ -1,22 +1,27 @@
 //! Crash testing: every moment of a history, every kind of loss, checked against a model.
 //!
-//! [`history`] runs seeded operations on a recording file system and writes down what was promised
-//! when. [`Campaign`] then boots a world from each moment, as it is left by each [`Loss`], and
+//! An [`actor::Actor`] runs seeded operations on a recording file system and writes down
+//! ([`record`]) what was promised when. [`Campaign`] then boots a world from each moment, as it is left by each [`Loss`], and
 //! [`check`] opens the database in it: the recovered state must be exactly the batches up to some
 //! sequence number, not below the last promise, and the database must be usable.
 
+pub mod actor;
 pub mod check;
+pub mod draw;
 pub mod fault;
-pub mod history;
 pub mod model;
+pub mod record;
+pub mod setting;
 pub mod wal;
 
 use aidb_base::Rng;
 
 use crate::disk::{Disk, Loss};
 use crate::vfs::{FaultVfs, Moment};
+use actor::Actor;
 use check::{Expectation, Verdict};
-use history::{Actor, Record, Setting};
+use record::Record;
+use setting::{DIR, Setting};
 
 /// Which histories to run and how densely to crash them.
 #[derive(Clone, Copy, Debug)]
@@ -140,12 +145,13 @@ impl History {
     }
 
     fn check(&self, disk: Disk, moment: u64, loss: Loss, rng: &mut Rng) -> Verdict<()> {
-        let expectation = Expectation { record: &self.record, moment, loss };
+        let expectation =
+            Expectation { record: &self.record, setting: &self.setting, moment, loss };
         let mut vfs = self.boot(disk);
         if rng.below(8) == 0 {
             vfs = self.crash_recovery(&vfs, loss, rng)?;
         }
-        expectation.check(&vfs, &self.setting, rng)
+        expectation.check(&vfs, rng)
     }
 
     /// Lets the recovery itself die at a random change of its own.
@@ -153,12 +159,12 @@ impl History {
         let start = vfs.disk();
         let trial = self.boot(start.clone());
         let options = self.setting.options(&trial);
-        let db = aidb_engine::Db::open(std::path::Path::new(history::DIR), options);
+        let db = aidb_engine::Db::open(std::path::Path::new(DIR), options);
         drop(db.map_err(|e| format!("open after the crash: {e}"))?);
         let fatal = self.boot(start);
         fatal.end_at(rng.below(trial.changes().max(1)));
         let options = self.setting.options(&fatal);
-        drop(aidb_engine::Db::open(std::path::Path::new(history::DIR), options));
+        drop(aidb_engine::Db::open(std::path::Path::new(DIR), options));
         Ok(self.boot(fatal.disk().after(loss, rng)))
     }
 

@@ -12,7 +12,8 @@ use aidb_engine::Db;
 use aidb_engine::db::ScanRange;
 use aidb_engine::vfs::Vfs;
 
-use crate::crash::history::{Actor, DIR, Setting};
+use crate::crash::actor::Actor;
+use crate::crash::setting::{DIR, Setting};
 use crate::disk::Disk;
 use crate::vfs::FaultVfs;
 
