@@ -7,7 +7,6 @@ pickling.
 
 from __future__ import annotations
 
-import difflib
 import os
 from datetime import timedelta
 from typing import Any, Final, Literal, Self, TypedDict, Unpack
@@ -147,6 +146,8 @@ def _normalize(options: dict[str, Any]) -> dict[str, Any]:
     known = option_names()
     for name in options:
         if name not in known:
+            import difflib  # noqa: PLC0415 - slow to import, and only for this message
+
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise TypeError(f"aidb.open has no option {name!r}{hint}")

@@ -102,3 +102,22 @@ def test_a_large_database_is_scanned_lazily(path: Path) -> None:
         ]  # fmt: skip
         touched = db.stats()["cache_misses"] - before["cache_misses"]
         assert touched <= 8
+
+
+def handles_of_this_process() -> tuple[int, int]:
+    """Open files and threads."""
+    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
+
+
+def test_opening_and_closing_leaves_nothing_behind(path: Path) -> None:
+    aidb.open(path).close()
+    before = handles_of_this_process()
+    for number in range(20):
+        with aidb.open(path) as db:
+            db[b"%d" % number] = b"v"
+            view, scan = db.snapshot(), db.scan()
+            next(scan)
+    del db, view, scan
+    assert handles_of_this_process() == before
+    with aidb.open(path) as db:
+        assert len(db) == 20

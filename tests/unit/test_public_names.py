@@ -29,7 +29,7 @@ def test_importing_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = set(done.stdout.split())
     assert "aidb._core" in loaded
-    assert not loaded & {"pydantic", "asyncio", "logging", "typing_extensions", "grpc", "http"}
+    assert not loaded & {"pydantic", "asyncio", "logging", "typing_extensions", "difflib", "http"}
 
 
 def test_hot_methods_are_native() -> None:

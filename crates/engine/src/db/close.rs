@@ -41,6 +41,7 @@ impl Inner {
         }
         self.threads.join();
         let result = if was_writable { self.close_log() } else { Ok(()) };
+        self.versions.lock().close();
         *self.lock.lock() = None;
         self.options.tell(&Event::Closed { dir: self.dir.clone() });
         result

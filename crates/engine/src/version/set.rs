@@ -201,6 +201,11 @@ impl VersionSet {
         self.current.state.next_keyspace
     }
 
+    /// Gives the manifest file back; nothing is recorded from now on.
+    pub fn close(&mut self) {
+        self.writer = None;
+    }
+
     /// Number of the manifest in use; 0 when read-only.
     pub fn manifest_number(&self) -> FileNumber {
         self.writer.as_ref().map_or(0, ManifestWriter::number)

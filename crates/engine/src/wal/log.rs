@@ -317,13 +317,9 @@ impl Log {
         }
         self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
         self.retire();
-        match self.retired.back_mut() {
-            Some(last) if is_mapped => {
-                last.unsynced = None;
-                vfs.truncate(&path, last.end as u64)
-            }
-            _ => Ok(()),
-        }
+        let Some(last) = self.retired.back_mut() else { return Ok(()) };
+        last.unsynced = None;
+        if is_mapped { vfs.truncate(&path, last.end as u64) } else { Ok(()) }
     }
 
     /// Forgets the retired segments whose batches are all at or below `seq`, oldest first, and gives
