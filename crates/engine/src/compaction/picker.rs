@@ -19,6 +19,9 @@ const RUNS_MERGED_MIN: usize = 4;
 const RUNS_MERGED_MAX: usize = 8;
 /// Tables of one level taken at once.
 const TABLES_TAKEN_MAX: usize = 8;
+/// As above in a full compaction, which takes them whatever they overlap: a step must end before
+/// writers notice that level 0 has to wait.
+const FULL_TABLES_TAKEN_MAX: usize = 2;
 
 /// Chooses the next compaction of `trees`; `sparse_blobs` are blob files below the live ratio.
 pub fn pick_plan(
@@ -56,7 +59,7 @@ pub fn pick_full_step(
         match upper {
             Some(level) => {
                 let tables = tree.level(level);
-                let taken = &tables[..tables.len().min(TABLES_TAKEN_MAX)];
+                let taken = &tables[..tables.len().min(FULL_TABLES_TAKEN_MAX)];
                 Some(planner.merge_down(Reason::Manual, level, taken))
             }
             None => reclaim::plan_last_level(&planner, below),

@@ -1,18 +1,21 @@
 //! One sorted run of tables that do not overlap, and the search for the one that may hold a key.
 //!
-//! The search compares 8 bytes per step: `heads[i]` are the bytes of table i's last key after the
-//! prefix that all keys of the level share, as a big-endian number. Whole keys are compared only
-//! among tables with the same head.
+//! The search compares 8 bytes per step: the heads of a table are the bytes of its first and last
+//! key after the prefix that all keys of the level share, as big-endian numbers. Whole keys are
+//! compared, and tables touched, only where heads are the same.
 
 use std::sync::Arc;
 
 use super::file::TableFile;
+use crate::table::Table;
 
 /// Tables by key; immutable.
 #[derive(Default)]
 pub struct Level {
     tables: Vec<Arc<TableFile>>,
-    heads: Vec<u64>,
+    readers: Vec<Arc<Table>>,
+    first_heads: Vec<u64>,
+    last_heads: Vec<u64>,
     prefix: Vec<u8>,
 }
 
@@ -24,8 +27,11 @@ impl Level {
         let last = tables.last().map_or(&[][..], |table| &table.meta().largest);
         let shared = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let prefix = first[..shared].to_vec();
-        let heads = tables.iter().map(|table| head(&table.meta().largest[shared..])).collect();
-        Self { tables, heads, prefix }
+        let readers = tables.iter().map(|table| table.table().clone()).collect();
+        let first_heads = tables.iter().map(|table| head(&table.meta().smallest[shared..]));
+        let first_heads = first_heads.collect();
+        let last_heads = tables.iter().map(|table| head(&table.meta().largest[shared..])).collect();
+        Self { tables, readers, first_heads, last_heads, prefix }
     }
 
     /// Its tables by key.
@@ -46,28 +52,43 @@ impl Level {
     /// Index of the first table whose last key is at or after `key`; the number of tables if none.
     #[inline]
     pub fn find(&self, key: &[u8]) -> usize {
-        let shared = self.prefix.len();
-        match key[..key.len().min(shared)].cmp(&self.prefix) {
-            std::cmp::Ordering::Less => return 0,
-            std::cmp::Ordering::Greater => return self.tables.len(),
-            std::cmp::Ordering::Equal => {}
+        match self.head_of(key) {
+            Ok(head) => self.find_from(head, key),
+            Err(std::cmp::Ordering::Less) => 0,
+            Err(_) => self.tables.len(),
         }
-        let wanted = head(&key[shared..]);
-        let from = self.heads.partition_point(|&head| head < wanted);
-        let same = self.heads[from..].iter().take(2).filter(|&&head| head == wanted).count();
-        if same == 0 {
-            return from;
-        }
-        let same = self.heads[from..].partition_point(|&head| head == wanted);
-        let tables = &self.tables[from..from + same];
-        from + tables.partition_point(|table| table.meta().largest.as_slice() < key)
     }
 
     /// The table that may hold `key`.
     #[inline]
-    pub fn table_for(&self, key: &[u8]) -> Option<&Arc<TableFile>> {
-        let table = self.tables.get(self.find(key))?;
-        (table.meta().smallest.as_slice() <= key).then_some(table)
+    pub fn table_for(&self, key: &[u8]) -> Option<&Arc<Table>> {
+        let head = self.head_of(key).ok()?;
+        let index = self.find_from(head, key);
+        let first = *self.first_heads.get(index)?;
+        let starts =
+            first < head || (first == head && self.tables[index].meta().smallest.as_slice() <= key);
+        if starts { self.readers.get(index) } else { None }
+    }
+
+    /// The head of `key`, or how keys with another prefix compare with those of the level.
+    #[inline]
+    fn head_of(&self, key: &[u8]) -> Result<u64, std::cmp::Ordering> {
+        let shared = self.prefix.len();
+        match key[..key.len().min(shared)].cmp(&self.prefix) {
+            std::cmp::Ordering::Equal => Ok(head(&key[shared..])),
+            other => Err(other),
+        }
+    }
+
+    #[inline]
+    fn find_from(&self, wanted: u64, key: &[u8]) -> usize {
+        let from = self.last_heads.partition_point(|&head| head < wanted);
+        if self.last_heads.get(from) != Some(&wanted) {
+            return from;
+        }
+        let same = self.last_heads[from..].partition_point(|&head| head == wanted);
+        let tables = &self.tables[from..from + same];
+        from + tables.partition_point(|table| table.meta().largest.as_slice() < key)
     }
 }
 

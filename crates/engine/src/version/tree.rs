@@ -46,6 +46,8 @@ pub struct Tree {
     pub tombstones: Arc<RangeTombstones>,
     /// Runs and levels that are not empty, in the order above.
     sources: Vec<Arc<Level>>,
+    /// Tables that carry range tombstones.
+    carrying: Vec<u64>,
 }
 
 impl Tree {
@@ -59,10 +61,12 @@ impl Tree {
         let mut l0: Vec<(u64, Vec<Arc<TableFile>>)> = Vec::new();
         let mut levels: [Vec<Arc<TableFile>>; 6] = Default::default();
         let mut carriers = Vec::new();
-        let mut all = Vec::new();
+        let mut carrying = Vec::new();
         for (&number, placed) in &state.tables {
             let Some(file) = files(number) else { continue };
-            all.push(file.clone());
+            if !file.tombstones().is_empty() {
+                carrying.push(file.clone());
+            }
             match usize::from(placed.level) {
                 _ if placed.meta.entries == 0 => carriers.push(file),
                 0 => match l0.iter_mut().find(|(run, _)| *run == placed.run) {
@@ -85,7 +89,8 @@ impl Tree {
             name: state.name.clone(),
             options: state.options.clone(),
             live_keys: state.live_keys,
-            tombstones: collect_tombstones(&all),
+            tombstones: collect_tombstones(&carrying, before),
+            carrying: carrying.iter().map(|file| file.number()).collect(),
             l0,
             levels,
             carriers,
@@ -108,9 +113,9 @@ impl Tree {
     ) -> Result<Option<R>> {
         let mut f = Some(f);
         for source in &self.sources {
-            let Some(file) = source.table_for(key) else { continue };
+            let Some(table) = source.table_for(key) else { continue };
             let call = |entry: Entry<'_>| f.take().map(|f| f(entry));
-            if let Some(found) = file.table().get(key, hash, hash_seed, call)? {
+            if let Some(found) = table.get(key, hash, hash_seed, call)? {
                 return Ok(found);
             }
         }
@@ -131,9 +136,9 @@ impl Tree {
     ) -> Result<Attempt<Option<R>>> {
         let mut f = Some(f);
         for source in &self.sources {
-            let Some(file) = source.table_for(key) else { continue };
+            let Some(table) = source.table_for(key) else { continue };
             let call = |entry: Entry<'_>| f.take().map(|f| f(entry));
-            match file.table().try_get(key, hash, hash_seed, call)? {
+            match table.try_get(key, hash, hash_seed, call)? {
                 Attempt::WouldBlock => return Ok(Attempt::WouldBlock),
                 Attempt::Done(Some(found)) => return Ok(Attempt::Done(found)),
                 Attempt::Done(None) => {}
@@ -193,7 +198,12 @@ fn reuse_level(known: &[Arc<Level>], tables: Vec<Arc<TableFile>>) -> Arc<Level> 
     known.iter().find(is_same).cloned().unwrap_or_else(|| Arc::new(level))
 }
 
-fn collect_tombstones(files: &[Arc<TableFile>]) -> Arc<RangeTombstones> {
+/// All range tombstones of `files`; those of `before` when the same tables carry them.
+fn collect_tombstones(files: &[Arc<TableFile>], before: Option<&Tree>) -> Arc<RangeTombstones> {
+    let numbers = || files.iter().map(|file| file.number());
+    if let Some(tree) = before.filter(|tree| tree.carrying.iter().copied().eq(numbers())) {
+        return tree.tombstones.clone();
+    }
     let all: Vec<_> = files.iter().flat_map(|file| file.tombstones().iter().cloned()).collect();
     Arc::new(RangeTombstones::new(all))
 }
