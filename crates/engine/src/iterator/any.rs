@@ -1,6 +1,6 @@
 //! The kinds of sources a merge can have, behind an enum instead of a vtable.
 
-use aidb_base::Result;
+use aidb_base::{Result, Seq};
 
 use super::{Cursor, VecCursor};
 use crate::entry::Entry;
@@ -48,19 +48,24 @@ impl Cursor for AnyCursor {
         each!(self, cursor => cursor.seek_before(key))
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<()> {
         each!(self, cursor => cursor.next())
     }
 
-    #[inline]
+    #[inline(always)]
     fn prev(&mut self) -> Result<()> {
         each!(self, cursor => cursor.prev())
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self) -> Option<Entry<'_>> {
         each!(self, cursor => cursor.entry())
+    }
+
+    #[inline(always)]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        each!(self, cursor => cursor.key_and_seq())
     }
 }
 

@@ -17,7 +17,7 @@
 
 use std::cmp::Ordering;
 
-use aidb_base::Result;
+use aidb_base::{Result, Seq};
 
 use super::{AnyCursor, Cursor, compare_keys};
 use crate::entry::Entry;
@@ -59,9 +59,9 @@ impl<C: Cursor> MergeCursor<C> {
     /// Whether source `a` comes before source `b` in the current direction; one at no entry is last.
     #[inline]
     fn beats(&self, a: usize, b: usize) -> bool {
-        match (self.sources[a].entry(), self.sources[b].entry()) {
+        match (self.sources[a].key_and_seq(), self.sources[b].key_and_seq()) {
             (Some(left), Some(right)) => {
-                let order = compare(&left, &right).then(a.cmp(&b));
+                let order = compare(left, right).then(a.cmp(&b));
                 match self.direction {
                     Direction::Forward => order == Ordering::Less,
                     Direction::Backward => order == Ordering::Greater,
@@ -162,11 +162,14 @@ impl<C: Cursor> MergeCursor<C> {
     /// Moves the winner by one step and every other source to the other side of its entry.
     #[cold]
     fn turn(&mut self) -> Result<()> {
+        if self.key_and_seq().is_none() {
+            return Ok(());
+        }
         let winner = self.tree[0];
         let forward = self.direction == Direction::Backward;
         self.direction = if forward { Direction::Forward } else { Direction::Backward };
         let result = self.sources.iter_mut().enumerate().try_for_each(|(index, source)| {
-            match (forward, source.entry().is_some() || index == winner) {
+            match (forward, source.key_and_seq().is_some() || index == winner) {
                 (true, true) => source.next(),
                 (true, false) => source.seek_to_first(),
                 (false, true) => source.prev(),
@@ -180,8 +183,8 @@ impl<C: Cursor> MergeCursor<C> {
 }
 
 #[inline]
-fn compare(a: &Entry<'_>, b: &Entry<'_>) -> Ordering {
-    compare_keys(a.key, b.key).then_with(|| b.seq.cmp(&a.seq))
+fn compare(a: (&[u8], Seq), b: (&[u8], Seq)) -> Ordering {
+    compare_keys(a.0, b.0).then_with(|| b.1.cmp(&a.1))
 }
 
 impl<C: Cursor> Cursor for MergeCursor<C> {
@@ -203,11 +206,11 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
 
     #[inline]
     fn next(&mut self) -> Result<()> {
-        if self.entry().is_none() {
-            return Ok(());
-        }
         if self.direction == Direction::Backward {
             return self.turn();
+        }
+        if self.sources.is_empty() {
+            return Ok(());
         }
         let moved = self.sources[self.tree[0]].next();
         self.finish(moved)?;
@@ -217,11 +220,11 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
 
     #[inline]
     fn prev(&mut self) -> Result<()> {
-        if self.entry().is_none() {
-            return Ok(());
-        }
         if self.direction == Direction::Forward {
             return self.turn();
+        }
+        if self.sources.is_empty() {
+            return Ok(());
         }
         let moved = self.sources[self.tree[0]].prev();
         self.finish(moved)?;
@@ -233,6 +236,12 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
     fn entry(&self) -> Option<Entry<'_>> {
         let winner = *self.tree.first()?;
         self.sources[winner].entry()
+    }
+
+    #[inline]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        let winner = *self.tree.first()?;
+        self.sources[winner].key_and_seq()
     }
 }
 

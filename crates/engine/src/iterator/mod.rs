@@ -7,7 +7,7 @@ mod merge;
 mod vec;
 mod view;
 
-use aidb_base::Result;
+use aidb_base::{Result, Seq};
 
 pub use any::AnyCursor;
 pub use bounds::{Bounds, prefix_upper_bound};
@@ -36,4 +36,9 @@ pub trait Cursor {
     fn prev(&mut self) -> Result<()>;
     /// The entry at the cursor, valid until the next move.
     fn entry(&self) -> Option<Entry<'_>>;
+    /// Key and sequence number of the entry, for comparisons; may cost less than the whole entry.
+    #[inline]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        self.entry().map(|entry| (entry.key, entry.seq))
+    }
 }

@@ -140,7 +140,7 @@ impl<C: Cursor> ViewCursor<C> {
         } else {
             self.merge.seek(from)?
         }
-        self.settle_forward()
+        self.settle_forward(false)
     }
 
     /// Moves to the last visible entry before `key`.
@@ -167,8 +167,7 @@ impl<C: Cursor> ViewCursor<C> {
                 self.merge.seek(&self.saved.key)?;
             }
         }
-        skip_forward(&mut self.merge, &self.saved.key)?;
-        self.settle_forward()
+        self.settle_forward(true)
     }
 
     /// Moves to the preceding visible entry; before the first one the cursor is at no entry.
@@ -179,7 +178,11 @@ impl<C: Cursor> ViewCursor<C> {
             Place::Merge => {
                 self.save_key();
                 self.place = Place::None;
-                while self.merge.entry().is_some_and(|entry| same_key(entry.key, &self.saved.key)) {
+                while self
+                    .merge
+                    .key_and_seq()
+                    .is_some_and(|(key, _)| same_key(key, &self.saved.key))
+                {
                     self.merge.prev()?;
                 }
             }
@@ -211,36 +214,36 @@ impl<C: Cursor> ViewCursor<C> {
     }
 
     fn save_key(&mut self) {
-        if let Some(entry) = self.merge.entry() {
+        if let Some((key, _)) = self.merge.key_and_seq() {
             self.saved.key.clear();
-            self.saved.key.extend_from_slice(entry.key);
+            self.saved.key.extend_from_slice(key);
         }
     }
 
-    /// Goes on from the merge's entry to the first visible one.
+    /// Goes on from the merge's entry to the first visible one; past the saved key if `skip`.
     #[inline]
-    fn settle_forward(&mut self) -> Result<()> {
-        loop {
-            let Some(entry) = self.merge.entry() else { return Ok(()) };
-            if self
-                .bounds
-                .upper
-                .as_deref()
-                .is_some_and(|upper| compare_keys(entry.key, upper).is_ge())
-            {
+    fn settle_forward(&mut self, mut skip: bool) -> Result<()> {
+        while let Some(entry) = self.merge.entry() {
+            if skip && same_key(entry.key, &self.saved.key) {
+                self.merge.next()?;
+                continue;
+            }
+            skip = false;
+            if self.bounds.upper.as_deref().is_some_and(|up| compare_keys(entry.key, up).is_ge()) {
                 return Ok(());
             }
-            if entry.seq > self.hidden.max_seq {
-                self.merge.next()?;
-            } else if self.hidden.hides(&entry) {
-                self.save_key();
-                self.merge.next()?;
-                skip_forward(&mut self.merge, &self.saved.key)?;
-            } else {
-                self.place = Place::Merge;
-                return Ok(());
+            if entry.seq <= self.hidden.max_seq {
+                if !self.hidden.hides(&entry) {
+                    self.place = Place::Merge;
+                    return Ok(());
+                }
+                skip = true;
+                self.saved.key.clear();
+                self.saved.key.extend_from_slice(entry.key);
             }
+            self.merge.next()?;
         }
+        Ok(())
     }
 
     /// Goes on from the merge's entry to the first key, backward, with a visible version; saves it.
@@ -266,7 +269,8 @@ impl<C: Cursor> ViewCursor<C> {
                     }
                 }
                 self.merge.prev()?;
-                if !self.merge.entry().is_some_and(|next| same_key(next.key, &self.saved.key)) {
+                if !self.merge.key_and_seq().is_some_and(|(key, _)| same_key(key, &self.saved.key))
+                {
                     break;
                 }
             }
@@ -297,15 +301,6 @@ impl Saved {
             value: &self.value,
         }
     }
-}
-
-/// Moves past every version of `key`.
-#[inline]
-fn skip_forward<C: Cursor>(merge: &mut MergeCursor<C>, key: &[u8]) -> Result<()> {
-    while merge.entry().is_some_and(|entry| same_key(entry.key, key)) {
-        merge.next()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

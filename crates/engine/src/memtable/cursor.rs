@@ -62,19 +62,24 @@ impl Cursor for MemCursor {
         each!(self, cursor => cursor.seek_before(key))
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<()> {
         each!(self, cursor => cursor.next())
     }
 
-    #[inline]
+    #[inline(always)]
     fn prev(&mut self) -> Result<()> {
         each!(self, cursor => cursor.prev())
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self) -> Option<Entry<'_>> {
         each!(self, cursor => cursor.entry())
+    }
+
+    #[inline(always)]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        each!(self, cursor => cursor.key_and_seq())
     }
 }
 
@@ -162,5 +167,13 @@ impl Cursor for RunCursor {
     #[inline]
     fn entry(&self) -> Option<Entry<'_>> {
         self.at.map(|(_, record)| self.record(record).entry())
+    }
+
+    #[inline]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        self.at.map(|(_, at)| {
+            let record = self.record(at);
+            (record.key(), record.seq())
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aidb_base::Result;
+use aidb_base::{Result, Seq};
 
 use crate::entry::Entry;
 use crate::iterator::Cursor;
@@ -70,5 +70,10 @@ impl Cursor for TableCursor {
     #[inline]
     fn entry(&self) -> Option<Entry<'_>> {
         self.position.entry(&self.table)
+    }
+
+    #[inline]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        self.position.key_and_seq()
     }
 }

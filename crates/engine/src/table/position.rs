@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use aidb_base::{Error, Result};
+use aidb_base::{Error, Result, Seq};
 use arc_swap::Guard;
 
 use crate::block::{Block, Damaged, Layout, Record};
@@ -328,5 +328,11 @@ impl Position {
             expire_at_ms: self.record.expire_at_ms,
             value: bytes.get(self.value_start..self.value_end)?,
         })
+    }
+
+    #[inline]
+    pub(super) fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        let key = self.key.get(..self.key_len).filter(|_| self.is_valid)?;
+        Some((key, self.record.seq))
     }
 }

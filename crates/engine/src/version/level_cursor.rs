@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aidb_base::Result;
+use aidb_base::{Result, Seq};
 
 use super::level::Level;
 use crate::entry::Entry;
@@ -111,7 +111,7 @@ impl Cursor for LevelCursor {
     fn next(&mut self) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         let result = cursor.next();
-        if result.is_ok() && cursor.entry().is_some() {
+        if result.is_ok() && cursor.key_and_seq().is_some() {
             return Ok(());
         }
         let result = result.and_then(|()| self.skip_forward());
@@ -122,7 +122,7 @@ impl Cursor for LevelCursor {
     fn prev(&mut self) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         let result = cursor.prev();
-        if result.is_ok() && cursor.entry().is_some() {
+        if result.is_ok() && cursor.key_and_seq().is_some() {
             return Ok(());
         }
         let result = result.and_then(|()| self.skip_backward());
@@ -132,5 +132,10 @@ impl Cursor for LevelCursor {
     #[inline]
     fn entry(&self) -> Option<Entry<'_>> {
         self.cursor.as_ref().and_then(Cursor::entry)
+    }
+
+    #[inline]
+    fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
+        self.cursor.as_ref().and_then(Cursor::key_and_seq)
     }
 }
