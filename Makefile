@@ -93,16 +93,22 @@ wheel: .make/venv ## Build a wheel into dist/
 
 .PHONY: crash
 crash: develop ## Long crash simulations and kill -9 loops
-	AIDB_CRASH_STATES=$${AIDB_CRASH_STATES:-1000000} cargo test -q -p aidb-sim
+	AIDB_CRASH_STATES=$${AIDB_CRASH_STATES:-1000000} AIDB_FAULT_TRIALS=$${AIDB_FAULT_TRIALS:-50000} \
+	  cargo test -q -p aidb-sim crash
 	AIDB_KILL_ROUNDS=$${AIDB_KILL_ROUNDS:-200} $(BIN)/python -m pytest -q tests/fault --timeout=3600
 
 .PHONY: fuzz
-fuzz: ## Feed every decoder random bytes for longer than the tests do
-	PROPTEST_CASES=$${PROPTEST_CASES:-100000} cargo test -q --workspace --exclude aidb-py -- fuzz
+fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cd crates/engine/fuzz && cargo +nightly fuzz run -s none corpus -- -runs=0 2>/dev/null
+	cd crates/engine/fuzz && for target in $$(cargo +nightly fuzz list | grep -v '^corpus$$'); do \
+	  echo "== $$target"; \
+	  cargo +nightly fuzz run -s none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} \
+	    -max_len=8192 -verbosity=0 -print_final_stats=0; done
 
 .PHONY: planted
-planted: .make/venv ## Prove that every planted bug is caught
-	$(BIN)/python tools/planted.py
+planted: ## Prove that every planted bug is caught
+	cargo test -q -p aidb-sim --features planted --test planted -- --nocapture
 
 .PHONY: clean
 clean: ## Remove what was built

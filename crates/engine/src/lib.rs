@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod iterator;
 pub mod memtable;
 pub mod options;
+pub mod planted;
 pub mod range_tombstone;
 pub mod repair;
 pub mod scrub;

@@ -13,6 +13,7 @@ use super::reclaim::keeps_alive;
 use super::run::{CompactionContext, CompactionStats, added, check_cancel};
 use crate::entry::{Entry, Kind, RangeTombstone};
 use crate::iterator::{AnyCursor, Cursor, MergeCursor};
+use crate::planted::{Bug, is_planted};
 use crate::version::{Level, LevelCursor, RemovedTable, TableFile, Tree, VersionEdit};
 
 /// Entries between two looks at the cancel flag.
@@ -118,7 +119,9 @@ impl<'a> Merge<'a> {
     fn fate(&mut self, entry: &Entry<'_>, uncovered: bool) -> Fate {
         if !uncovered && self.tree.tombstones.seq_covering(entry.key, Seq::MAX) > entry.seq {
             Fate::Covered
-        } else if entry.kind == Kind::Delete && !self.older.may_hold(entry.key) {
+        } else if entry.kind == Kind::Delete
+            && (is_planted(Bug::DeleteDroppedTooEarly) || !self.older.may_hold(entry.key))
+        {
             Fate::NeedlessDelete
         } else {
             Fate::Keep
@@ -139,7 +142,8 @@ impl<'a> Merge<'a> {
         let is_input = |number| self.inputs.iter().any(|file| file.number() == number);
         let others: Vec<_> = self.tree.tables().filter(|file| !is_input(file.number())).collect();
         let is_needed = |tombstone: &&RangeTombstone| {
-            others.iter().any(|file| keeps_alive(file.meta(), tombstone))
+            !is_planted(Bug::RangeTombstoneDroppedTooEarly)
+                && others.iter().any(|file| keeps_alive(file.meta(), tombstone))
         };
         let carriers = || self.tree.carriers.iter().filter(|file| !is_input(file.number()));
         let of_inputs: Vec<_> = self.inputs.iter().flat_map(|file| file.tombstones()).collect();

@@ -20,6 +20,7 @@ use crate::events::Event;
 use crate::file_names::FileKind;
 use crate::iterator::Cursor;
 use crate::options::Codec;
+use crate::planted::{Bug, is_planted};
 use crate::table::{TableBuilder, TableOptions};
 use crate::version::{AddedTable, BlobMeta, Tree, Version, VersionEdit, VersionSet};
 
@@ -51,6 +52,10 @@ impl Inner {
         };
         // Held until readers see the version: flushes and compactions publish in manifest order.
         let mut versions = self.versions.lock();
+        if is_planted(Bug::LogRemovedTooEarly) {
+            self.flushed_seq.store(generation.last_seq(), Ordering::Release);
+            self.release_log()?;
+        }
         let version = self.apply(&mut versions, edit)?;
         let flushed = generation.last_seq();
         self.flushed_seq.store(flushed, Ordering::Release);
@@ -95,7 +100,7 @@ impl Inner {
             let change = count::change(generation, moment, &below, keyspace)?;
             edit.live_key_deltas.push((keyspace, change));
         }
-        if !edit.added.is_empty() {
+        if !edit.added.is_empty() && !is_planted(Bug::TableDirectoryNotSynced) {
             self.vfs().sync_dir(&FileKind::Table.dir(&self.dir))?;
         }
         if !edit.blobs_added.is_empty() {
@@ -171,7 +176,8 @@ impl Inner {
                 last_key.extend_from_slice(entry.key);
                 let covered = !tombstones.is_empty()
                     && tombstones.seq_covering(entry.key, Seq::MAX) > entry.seq;
-                if !covered {
+                let is_lost = is_planted(Bug::DeletesNotFlushed) && entry.kind == Kind::Delete;
+                if !covered && !is_lost {
                     add_entry(&entry, builder, blobs, files)?;
                 }
             }
@@ -182,7 +188,7 @@ impl Inner {
 
     /// Removes log segments that nobody needs any more.
     pub(super) fn release_log(&self) -> Result<()> {
-        let pinned = self.pins.oldest();
+        let pinned = self.pins.oldest().filter(|_| !is_planted(Bug::PinIgnored));
         let flushed = self.flushed_seq.load(Ordering::Acquire);
         let numbers = self.writer.lock().log.release(pinned.unwrap_or(Seq::MAX).min(flushed));
         for number in numbers {

@@ -15,11 +15,13 @@ use super::sync::SyncState;
 use super::view::{Generation, ReadView};
 use super::write::{self, Writer};
 use super::{DEFAULT_KEYSPACE, Db, Inner, background, close};
+use crate::batch::WriteBatch;
 use crate::cache::BlockCache;
 use crate::events::Event;
 use crate::file_names::FileKind;
 use crate::memtable::Memtable;
 use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
+use crate::planted;
 use crate::version::{Identity, KeyspaceMeta, VersionSet};
 use crate::vfs::{FileLock, MemVfs, Vfs};
 use crate::wal::log::{Log, LogEnv, Retired};
@@ -303,6 +305,8 @@ impl<'a> Filling<'a> {
                 std::mem::replace(&mut self.active, Arc::new(Generation::new(memtable, seq)));
             self.frozen.insert(0, full);
         }
+        let kept = planted::kept_of(payload)?;
+        let payload = kept.as_ref().map_or(payload, WriteBatch::payload);
         let coming = write::prefetched(&self.active, self.hash_seed, payload);
         write::insert(&self.active, self.hash_seed, seq, payload, coming)
     }

@@ -9,6 +9,7 @@ use super::view::{Generation, ReadView};
 use super::{Db, Inner};
 use crate::blob::BlobRef;
 use crate::entry::{Entry, Kind};
+use crate::planted::{Bug, is_planted};
 use crate::range_tombstone::RangeTombstones;
 use crate::version::Version;
 
@@ -146,10 +147,12 @@ impl Inner {
         entry: Entry<'_>,
         deliver: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Found<R>> {
-        if entry.kind == Kind::Delete {
+        let is_lost = is_planted(Bug::EmptyValueIsAbsence) && entry.value.is_empty();
+        if entry.kind == Kind::Delete || is_lost {
             return Ok(Found::Gone);
         }
-        if entry.expire_at_ms != 0 && entry.is_expired(self.now_ms()) {
+        let is_shown = is_planted(Bug::ExpiredRecordShown);
+        if entry.expire_at_ms != 0 && !is_shown && entry.is_expired(self.now_ms()) {
             return Ok(Found::Gone);
         }
         Ok(match entry.kind {

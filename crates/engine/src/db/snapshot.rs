@@ -7,6 +7,7 @@ use aidb_base::{KeyspaceId, Result, Seq};
 use super::scan::{Scan, ScanRange};
 use super::view::ReadView;
 use super::{Db, Inner};
+use crate::planted::{Bug, is_planted};
 
 /// A moment of the database, with the same read methods.
 ///
@@ -62,7 +63,8 @@ impl Snapshot {
         f: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Option<R>> {
         self.inner.state.check_open()?;
-        self.inner.read(&self.view, (keyspace, key, self.seq), f)
+        let seq = if is_planted(Bug::SnapshotMoves) { Seq::MAX } else { self.seq };
+        self.inner.read(&self.view, (keyspace, key, seq), f)
     }
 
     /// As [`Db::multi_get`], at the snapshot's moment.

@@ -11,6 +11,7 @@ use super::state::TreeState;
 use crate::entry::Entry;
 use crate::iterator::AnyCursor;
 use crate::options::KeyspaceOptions;
+use crate::planted::{Bug, is_planted};
 use crate::range_tombstone::RangeTombstones;
 
 /// A run of level 0: one flush, or a merge of neighbouring runs.
@@ -77,6 +78,9 @@ impl Tree {
             }
         }
         l0.sort_unstable_by_key(|(run, _)| std::cmp::Reverse(*run));
+        if is_planted(Bug::OlderVersionWins) {
+            l0.reverse();
+        }
         let known = before.map_or(&[][..], |tree| &tree.sources);
         let reuse = |tables| reuse_level(known, tables);
         let l0: Vec<Run> =

@@ -9,6 +9,7 @@ use super::format::{HEADER_BYTES, HeaderFault, RecordType, SegmentHeader};
 use super::log::Retired;
 use super::reader::{Records, Tail, assess_tail, corruption, promised_end};
 use crate::file_names::FileKind;
+use crate::planted::{Bug, is_planted};
 use crate::vfs::{ReadFile, Vfs};
 
 /// Where to start, and how strict to be.
@@ -281,6 +282,7 @@ fn end_fault(
     let last = recovered.segments.last().map_or(0, |last| last.last_seq);
     match assess_tail(segment.bytes.get(), segment.uid, end, last) {
         Tail::Clean => None,
+        Tail::Torn { .. } if is_planted(Bug::TornTailRefused) => Some((end, "torn".to_owned())),
         Tail::Torn { bytes } => {
             recovered.torn_bytes += bytes;
             None
