@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use aidb_base::{Epoch, Error, FileNumber, KeyspaceId, Result, Seq};
+use aidb_base::{Effect, Epoch, Error, FileNumber, KeyspaceId, Result, Seq};
 
 use super::edit::{KeyspaceMeta, TableMeta, VersionEdit};
 use super::file::{FileContext, FileNumbers, TableFile};
@@ -227,8 +227,8 @@ impl VersionSet {
     ///
     /// # Errors
     /// `Internal` when the edit does not fit the version; those of opening the new tables; those of
-    /// the file system, with unknown effect once the record may have been written. After such a
-    /// failure every call fails.
+    /// the file system. Without effect: the files that the edit would have added are deleted. With
+    /// unknown effect, once the record may have been written: every later call fails as well.
     pub fn apply(&mut self, mut edit: VersionEdit) -> Result<Arc<Version>> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().context("the manifest failed before"));
@@ -237,21 +237,47 @@ impl VersionSet {
             return Err(Error::invalid("the database is open read-only: open it for writing"));
         }
         let unneeded = self.current.state.prepare(&mut edit);
+        match self.try_apply(&mut edit) {
+            Ok(next) => {
+                for number in unneeded {
+                    // A file that stays is an orphan, which the next open deletes.
+                    let _ = self.context.vfs.remove(&self.context.table_path(number));
+                }
+                self.remove_unreferenced_blobs(&edit, &next);
+                Ok(next)
+            }
+            Err(error) => {
+                if error.effect() == Effect::None {
+                    self.remove_added(&edit);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn try_apply(&mut self, edit: &mut VersionEdit) -> Result<Arc<Version>> {
         edit.next_file_number = Some(self.numbers.peek());
         let mut state = self.current.state.clone();
-        state.apply(&edit).map_err(|what| Error::internal(format!("version edit: {what}")))?;
-        let opened = self.open_added(&state, &edit)?;
-        self.write(&edit)?;
+        state.apply(edit).map_err(|what| Error::internal(format!("version edit: {what}")))?;
+        let opened = self.open_added(&state, edit)?;
+        self.write(edit)?;
         let next =
             Arc::new(Version::build(&self.context, &self.files, &self.current, state, opened));
         let before = std::mem::replace(&mut self.current, next.clone());
         before.mark_obsolete_after(&next);
-        for number in unneeded {
-            // A file that stays is an orphan, which the next open deletes.
+        Ok(next)
+    }
+
+    /// Deletes the files that only `edit` knows of.
+    fn remove_added(&self, edit: &VersionEdit) {
+        let tables = edit.added.iter().map(|added| added.meta.number);
+        for number in tables.filter(|&number| self.find_file(number).is_none()) {
             let _ = self.context.vfs.remove(&self.context.table_path(number));
         }
-        self.remove_unreferenced_blobs(&edit, &next);
-        Ok(next)
+        let known = &self.current.state.blobs;
+        for blob in edit.blobs_added.iter().filter(|blob| !known.contains_key(&blob.number)) {
+            let _ = self.context.vfs.remove(&self.context.blob_path(blob.number));
+        }
     }
 
     fn open_added(&self, state: &State, edit: &VersionEdit) -> Result<OpenTables> {

@@ -294,6 +294,19 @@ fn a_full_disk_has_no_effect_and_ends() {
 }
 
 #[test]
+fn a_flush_that_the_manifest_has_no_room_for_leaves_no_files() {
+    let (mut db, failing) = failing();
+    db.flush(&[put("a")]);
+    failing.append.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let edit = db.write_flush(&[put("b"), Op::Put("c".into(), vec![7; 500])]);
+        assert_eq!(db.set.apply(edit).err().unwrap().effect(), Effect::None);
+    }
+    assert_eq!(FileKind::Table.list(&db.vfs, &db.dir).unwrap().len(), 1);
+    assert!(FileKind::Blob.list(&db.vfs, &db.dir).unwrap().is_empty());
+}
+
+#[test]
 fn a_full_disk_that_cannot_be_undone_poisons_the_set() {
     let (mut db, failing) = failing();
     failing.append.store(true, Ordering::SeqCst);
