@@ -41,6 +41,8 @@ class Bar:
     at_least: float
     rows: tuple[str, ...] = ()
     """Row name prefixes the bar is about; empty = all."""
+    cases: tuple[str, ...] = ()
+    """Case name prefixes the bar is about; empty = all."""
     smaller_is_better: bool = False
 
 
@@ -64,6 +66,8 @@ BARS = (
         smaller_is_better=True,
     ),
     Bar("engine_open", "rocksdb", 1.0, rows=("open",), smaller_is_better=True),
+    Bar("server", "redis", 1.0),
+    Bar("server", "redis", 1.3, rows=("GET", "SET"), cases=("pipeline 16",)),
 )
 
 _THROUGHPUT = {"engine", "server"}
@@ -76,6 +80,8 @@ def missed(benchmark: str, results: Results) -> Iterator[str]:
         if bar.benchmark != benchmark or bar.peer not in results.sides:
             continue
         for case, rows in results.figures.items():
+            if bar.cases and not case.startswith(bar.cases):
+                continue
             for row in rows:
                 if bar.rows and not row.startswith(bar.rows):
                     continue
