@@ -73,6 +73,7 @@ check: develop ## Format, lints, types, stubs, imports, tidy, fast tests
 	$(BIN)/python -m mypy.stubtest aidb._core
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/tidy.py
+	$(BIN)/python tools/generate_commands.py --check
 	$(BIN)/python -m pytest -q tests/unit
 
 .PHONY: format
@@ -96,6 +97,16 @@ crash: develop ## Long crash simulations and kill -9 loops
 	AIDB_CRASH_STATES=$${AIDB_CRASH_STATES:-1000000} AIDB_FAULT_TRIALS=$${AIDB_FAULT_TRIALS:-50000} \
 	  cargo test -q -p aidb-sim crash
 	AIDB_KILL_ROUNDS=$${AIDB_KILL_ROUNDS:-200} $(BIN)/python -m pytest -q tests/fault --timeout=3600
+
+.PHONY: differential
+differential: debian develop ## Millions of random commands to us and to a real Redis
+	AIDB_DIFFERENTIAL_COMMANDS=$${AIDB_DIFFERENTIAL_COMMANDS:-3000000} \
+	  $(BIN)/python -m pytest -q tests/conformance/test_differential.py --timeout=7200
+
+.PHONY: generate
+generate: .make/venv ## Write the command table and the reference pages again
+	$(BIN)/python tools/generate_commands.py
+	$(BIN)/python tools/generate_reference.py
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
