@@ -232,13 +232,13 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self) -> Option<Entry<'_>> {
         let winner = *self.tree.first()?;
         self.sources[winner].entry()
     }
 
-    #[inline]
+    #[inline(always)]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         let winner = *self.tree.first()?;
         self.sources[winner].key_and_seq()

@@ -194,7 +194,7 @@ impl<'a> Record<'a> {
         u64::from_le_bytes(bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn entry(&self) -> Entry<'a> {
         let header = self.header();
         let (key_offset, key_len) = (self.key_offset(), usize::from(header.key_len));

@@ -164,12 +164,12 @@ impl Cursor for RunCursor {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self) -> Option<Entry<'_>> {
         self.at.map(|(_, record)| self.record(record).entry())
     }
 
-    #[inline]
+    #[inline(always)]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         self.at.map(|(_, at)| {
             let record = self.record(at);
