@@ -11,6 +11,7 @@ pub mod format;
 mod level;
 mod level_cursor;
 pub mod manifest;
+mod open;
 mod set;
 mod snapshot;
 pub mod state;
@@ -21,7 +22,8 @@ pub use edit::{AddedTable, BlobMeta, KeyspaceMeta, RemovedTable, TableMeta, Vers
 pub use file::{BlobPin, FileContext, FileNumbers, TableFile};
 pub use level::Level;
 pub use level_cursor::LevelCursor;
-pub use set::{Identity, VersionSet};
+pub use open::Identity;
+pub use set::VersionSet;
 pub use snapshot::Version;
 pub use state::{BlobState, PlacedTable, State, TreeState};
 pub use tree::{Run, Tree};

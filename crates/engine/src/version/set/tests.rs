@@ -203,7 +203,7 @@ fn no_database_and_an_existing_one_are_told_apart() {
         false,
     );
     assert_eq!(empty.err().unwrap().kind(), ErrorKind::Invalid);
-    let identity = super::Identity { uuid: [1; 16], hash_seed: 1 };
+    let identity = crate::version::Identity { uuid: [1; 16], hash_seed: 1 };
     let cache = Arc::new(BlockCache::new(0));
     let again = VersionSet::create(&db.options.env, &db.dir, cache, identity, vec![]);
     assert_eq!(again.err().unwrap().kind(), ErrorKind::Invalid);
