@@ -157,10 +157,18 @@ impl Default for Options {
 /// Settings of one keyspace, stored in the manifest. `None` = as the database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyspaceOptions {
-    /// Codec of every level below the base level.
+    /// Codec of every level below the base level, and of values in blob files.
     pub compression: Option<Codec>,
     /// Time to live of records written without one, in milliseconds.
     pub ttl_ms: Option<u64>,
     /// Values of at least this many bytes go to blob files. 0 = never.
     pub blob_bytes_min: Option<u64>,
+}
+
+impl KeyspaceOptions {
+    /// Codec of values in blob files: none unless the keyspace asks for one. A raw value is read in
+    /// place and verified once; a compressed one is decompressed by every read.
+    pub fn blob_codec(&self) -> Codec {
+        self.compression.unwrap_or(Codec::None)
+    }
 }

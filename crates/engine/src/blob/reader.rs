@@ -16,6 +16,9 @@ use super::format::{self, BlobFooter, BlobRef, FOOTER_BYTES, RECORD_HEADER_BYTES
 /// Raw values of at least this size are checked once; no two of them start in one such stretch.
 const CHECKED_ONCE_BYTES: u64 = 4096;
 
+/// One in this many reads of a value seen before asks the kernel whether it is still in memory.
+const RESIDENCY_SAMPLE: u64 = 64;
+
 /// An open blob file. Safe to share between threads.
 pub struct BlobFile {
     file: Arc<dyn ReadFile>,
@@ -26,6 +29,8 @@ pub struct BlobFile {
     records: u64,
     /// A bit per stretch of the file: the large raw value that starts in it has been checked.
     checked: Box<[AtomicU64]>,
+    /// Calls that had to decide whether to ask the kernel.
+    asked: AtomicU64,
 }
 
 impl std::fmt::Debug for BlobFile {
@@ -77,6 +82,7 @@ impl BlobFile {
             data_end,
             records: footer.records,
             checked: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            asked: AtomicU64::new(0),
         }))
     }
 
@@ -123,7 +129,7 @@ impl BlobFile {
         let (start, end) = self.bounds(blob)?;
         let len = (end - start) as usize;
         if self.file.map().is_some() {
-            return match self.file.is_resident(start, len) {
+            return match self.is_warm(blob) || self.file.is_resident(start, len) {
                 true => self.read_with(blob, f).map(Attempt::Done),
                 false => Ok(Attempt::WouldBlock),
             };
@@ -177,6 +183,15 @@ impl BlobFile {
             word.fetch_or(bit, Ordering::Relaxed);
         }
         Ok(value)
+    }
+
+    /// Whether a large raw value was read before, so that asking the kernel for it each time is not
+    /// worth a system call. One call in `RESIDENCY_SAMPLE` asks all the same.
+    fn is_warm(&self, blob: &BlobRef) -> bool {
+        let stretch = blob.offset / CHECKED_ONCE_BYTES;
+        let Some(word) = self.checked.get((stretch / 64) as usize) else { return false };
+        word.load(Ordering::Relaxed) >> (stretch % 64) & 1 == 1
+            && self.asked.fetch_add(1, Ordering::Relaxed) % RESIDENCY_SAMPLE != 0
     }
 
     fn unpack<R>(&self, blob: &BlobRef, stored: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<R> {

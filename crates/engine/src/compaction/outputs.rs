@@ -44,7 +44,7 @@ impl<'a> Outputs<'a> {
             context,
             hash_seed: context.version.state().hash_seed,
             rt_applied_seq,
-            blob_codec: tree.options.compression.unwrap_or(context.options.compression_bottom),
+            blob_codec: tree.options.blob_codec(),
             table: None,
             blob: None,
             tables: Vec::new(),

@@ -127,7 +127,12 @@ impl Inner {
             TableBuilder::create(self.vfs(), &path, self.run_options(keyspace, number, flushed))?;
         let blob_bytes_min =
             tree.options.blob_bytes_min.unwrap_or(self.options.blob_bytes_min as u64);
-        let mut blobs = Blobs { inner: self, writer: None, bytes_min: blob_bytes_min as usize };
+        let mut blobs = Blobs {
+            inner: self,
+            writer: None,
+            bytes_min: blob_bytes_min as usize,
+            codec: tree.options.blob_codec(),
+        };
         self.add_entries(generation, keyspace, &mut builder, &mut blobs, files)?;
         for tombstone in generation.memtable.range_tombstones(keyspace).iter() {
             builder.add_range_tombstone(tombstone);
@@ -217,6 +222,7 @@ struct Blobs<'a> {
     inner: &'a Inner,
     writer: Option<(FileNumber, BlobWriter)>,
     bytes_min: usize,
+    codec: Codec,
 }
 
 impl Blobs<'_> {
@@ -228,7 +234,7 @@ impl Blobs<'_> {
                 let path = FileKind::Blob.path(&self.inner.dir, number);
                 files.push(path.clone());
                 let uid = hash::file_uid(&self.inner.uuid, number);
-                (number, BlobWriter::create(self.inner.vfs(), &path, number, uid, Codec::Lz4)?)
+                (number, BlobWriter::create(self.inner.vfs(), &path, number, uid, self.codec)?)
             }
         };
         let reference = current.1.append(value)?;

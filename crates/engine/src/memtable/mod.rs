@@ -165,6 +165,10 @@ impl Memtable {
         hash: u64,
         max_seq: Seq,
     ) -> Option<Entry<'_>> {
+        if self.entries() == 0 {
+            // Spares the index, which is cold memory while nothing was written to it.
+            return None;
+        }
         let wanted = Wanted { keyspace, key, hash: IndexHash::new(keyspace, hash) };
         let mut at = self.index.get(&self.arena, &wanted)?;
         loop {
