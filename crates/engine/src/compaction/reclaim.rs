@@ -72,7 +72,8 @@ fn is_stale(table: &TableMeta, carried: &Carried<'_>) -> bool {
     let tombstone = carried.tombstone;
     let starts_before_end =
         tombstone.end.as_ref().is_none_or(|end| table.smallest.as_slice() < end.as_slice());
-    table.min_seq < tombstone.seq
+    table.entries > 0
+        && table.min_seq < tombstone.seq
         && table.rt_applied_seq < tombstone.seq
         && starts_before_end
         && tombstone.start <= table.largest

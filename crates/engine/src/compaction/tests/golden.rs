@@ -84,7 +84,7 @@ impl Case {
 
     fn plan(&self) -> String {
         let carried =
-            |(number, tombstone)| Carried { tombstone, carrier: &*self.state.tables[number].meta };
+            |(number, tombstone)| Carried { tombstone, carrier: &self.state.tables[number].meta };
         let tombstones = self.tombstones.iter().map(|(n, t)| carried((n, t))).collect();
         let tree = TreeShape::new(3, &self.state, tombstones);
         let plan = match self.full_below {

@@ -30,7 +30,8 @@ fn random_ops(rng: &mut Rng, keys: u64, count: u64) -> Vec<Op> {
         _ => {
             let start = rng.below(keys);
             let end = (rng.below(4) > 0).then(|| key(start + rng.below(keys / 4 + 1)));
-            Op::DeleteRange(key(start), end)
+            let start = if rng.below(8) == 0 { Vec::new() } else { key(start) };
+            Op::DeleteRange(start, end)
         }
     };
     (0..count).map(|_| op(rng)).collect()
@@ -130,6 +131,29 @@ fn a_cleared_keyspace_frees_its_space_without_new_writes() {
     db.check(&all_keys(1000));
     assert_eq!(db.version().state().tables().count(), 0);
     assert!(db.version().blobs().is_empty());
+}
+
+#[test]
+fn many_range_tombstones_end_together_with_what_they_cover() {
+    let mut db = Harness::new(|_| ());
+    let mut rng = Rng::seeded(6);
+    for round in 0..40 {
+        let mut ops = puts((0..30).map(|_| rng.clone().below(500) + round), 20, &mut rng.clone());
+        let start = rng.below(400);
+        ops.push(Op::DeleteRange(key(start), Some(key(start + 5))));
+        if round % 10 == 9 {
+            ops.push(Op::DeleteRange(Vec::new(), None));
+        }
+        db.flush(&ops);
+        db.step();
+        assert!(db.tree().carriers.len() <= 20, "carriers become one");
+    }
+    db.check(&all_keys(600));
+    db.settle();
+    db.advance_hour();
+    db.settle();
+    db.check(&all_keys(600));
+    assert!(db.tree().tombstones.is_empty(), "{:?}", db.tree().tombstones);
 }
 
 #[test]
