@@ -121,3 +121,37 @@ def test_opening_and_closing_leaves_nothing_behind(path: Path) -> None:
     assert handles_of_this_process() == before
     with aidb.open(path) as db:
         assert len(db) == 20
+
+
+def test_tables_of_another_database_are_taken_in(path: Path, tmp_path: Path) -> None:
+    with aidb.open(tmp_path / "source") as source:
+        source.put_many((b"%04d" % n, b"v%d" % n) for n in range(1000))
+        source.flush()
+    tables = sorted((tmp_path / "source" / "sst").iterdir())
+    with aidb.open(path) as db:
+        db[b"0001"] = b"older"
+        users = db.namespace("users")
+        assert db.ingest(tables)["entries"] == 1000
+        assert db.ingest(tables, namespace=users)["entries"] == 1000
+        assert len(db) == len(users) == 1000
+        assert db[b"0001"] == users[b"0001"] == b"v1"
+        with pytest.raises(aidb.Error, match="nowhere"):
+            db.ingest([tmp_path / "nowhere"])
+    with aidb.open(path) as db:
+        assert dict(db) == {b"%04d" % n: b"v%d" % n for n in range(1000)}
+
+
+def test_a_scrub_names_the_damaged_file(path: Path) -> None:
+    with aidb.open(path, compression="none", compression_bottom="none") as db:
+        db.put_many((b"%04d" % n, b"x" * 100) for n in range(1000))
+        db.flush()
+        assert db.scrub()["damaged"] == []
+        (table,) = (path / "sst").iterdir()
+        with table.open("r+b") as file:
+            file.seek(5000)
+            byte = file.read(1)
+            file.seek(5000)
+            file.write(bytes([byte[0] ^ 1]))
+        ((damaged, what),) = db.scrub()["damaged"]
+        assert damaged == table
+        assert "5" in what or "offset" in what

@@ -39,6 +39,8 @@ USES: list[Callable[[Any], object]] = [
     lambda db: db.compact(),
     lambda db: db.checkpoint("elsewhere"),
     lambda db: db.changes(),
+    lambda db: db.ingest([]),
+    lambda db: db.scrub(),
     lambda db: db.stats(),
     lambda db: db.recovery(),
     lambda db: db.options(),

@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::buffer::Raw;
-use crate::error::{closed, invalid, raise, wrong_type};
+use crate::error::{closed, raise, wrong_type};
 use crate::handle::{Handle, parse_durability, write_options};
-use crate::namespace::Place;
+use crate::namespace::{self, Place};
 use crate::store::Store;
 use crate::time::expire_at_ms;
 
@@ -42,11 +42,7 @@ impl Batch {
     }
 
     fn target(&self, namespace: Option<&Bound<'_, Store>>) -> PyResult<Place> {
-        match namespace {
-            None => Ok(self.place),
-            Some(store) if Arc::ptr_eq(&store.get().handle, &self.handle) => Ok(store.get().place),
-            Some(_) => Err(invalid("the namespace belongs to another open database")),
-        }
+        namespace.map_or(Ok(self.place), |store| namespace::of(&self.handle, store))
     }
 }
 

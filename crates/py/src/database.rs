@@ -10,10 +10,11 @@ use pyo3::types::PyDict;
 use crate::changes::Changes;
 use crate::error::raise;
 use crate::handle::Handle;
-use crate::namespace::Place;
+use crate::namespace::{self, Place};
 use crate::options;
 use crate::stats;
 use crate::store::Store;
+use crate::waiting;
 
 /// An open database directory, or one in memory.
 #[pyclass(frozen, subclass, extends = Store, module = "aidb._core")]
@@ -56,7 +57,7 @@ impl Database {
     /// Writes the memtables to tables.
     fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let db = slf.as_super().get().handle.db()?;
-        slf.py().detach(|| db.flush()).map_err(raise)
+        waiting::run(slf.py(), db, Db::flush)
     }
 
     /// Makes every write so far durable.
@@ -68,14 +69,36 @@ impl Database {
     /// Rewrites every table without its garbage.
     fn compact(slf: &Bound<'_, Self>) -> PyResult<()> {
         let db = slf.as_super().get().handle.db()?;
-        slf.py().detach(|| db.compact(None)).map_err(raise)
+        waiting::run(slf.py(), db, |db| db.compact(None))
     }
 
     /// A consistent copy in a new directory, hard-linked where possible.
     #[pyo3(signature = (target, /))]
     fn checkpoint(slf: &Bound<'_, Self>, target: PathBuf) -> PyResult<()> {
         let db = slf.as_super().get().handle.db()?;
-        slf.py().detach(|| db.checkpoint(&target)).map_err(raise)
+        waiting::run(slf.py(), db, move |db| db.checkpoint(&target))
+    }
+
+    /// Takes the records of table files made elsewhere into a namespace, as one batch.
+    #[pyo3(signature = (tables, /, *, namespace = None))]
+    fn ingest<'py>(
+        slf: &Bound<'py, Self>,
+        tables: Vec<PathBuf>,
+        namespace: Option<&Bound<'py, Store>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let store = slf.as_super().get();
+        let db = store.handle.db()?;
+        let place =
+            namespace.map_or(Ok(store.place), |named| namespace::of(&store.handle, named))?;
+        let taken = waiting::run(slf.py(), db, move |db| db.ingest(place.keyspace, &tables))?;
+        stats::show_ingest(slf.py(), &taken)
+    }
+
+    /// Reads every table and blob file in use and compares it with what the manifest knows.
+    fn scrub<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let db = slf.as_super().get().handle.db()?;
+        let report = waiting::run(slf.py(), db, Db::scrub)?;
+        stats::show_scrub(slf.py(), &report)
     }
 
     /// Committed batches after sequence number `since`.

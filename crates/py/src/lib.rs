@@ -31,6 +31,7 @@ mod snapshot;
 mod stats;
 mod store;
 mod time;
+mod waiting;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,5 +1,7 @@
 //! Finding and creating namespaces.
 
+use std::sync::Arc;
+
 use aidb_base::KeyspaceId;
 use aidb_engine::KeyspaceOptions;
 use aidb_engine::db::DEFAULT_KEYSPACE;
@@ -7,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::error::{invalid, raise};
 use crate::handle::Handle;
+use crate::store::Store;
 
 /// Where a record goes, and how long it lives there when the call does not say.
 #[derive(Clone, Copy)]
@@ -20,6 +23,16 @@ pub struct Place {
 impl Place {
     /// The default namespace.
     pub const DEFAULT: Self = Self { keyspace: DEFAULT_KEYSPACE, ttl_ms: 0 };
+}
+
+/// The place of a namespace that a call names, which must be of the same open database.
+pub fn of(handle: &Arc<Handle>, store: &Bound<'_, Store>) -> PyResult<Place> {
+    let store = store.get();
+    if !Arc::ptr_eq(&store.handle, handle) {
+        return Err(invalid("the namespace belongs to another open database"));
+    }
+    handle.check_kept(store.place.keyspace)?;
+    Ok(store.place)
 }
 
 /// The namespace of a name; created with the options wanted when it does not exist.

@@ -1,6 +1,10 @@
 //! Statistics as Python dictionaries.
 
+use std::path::PathBuf;
+
 use aidb_engine::db::{RecoveryReport, Stats};
+use aidb_engine::ingest::IngestStats;
+use aidb_engine::scrub::ScrubReport;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -50,6 +54,23 @@ pub fn show<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>>
     }
     shown.set_item("levels", levels)?;
     shown.set_item("read_only_reason", stats.read_only_reason.as_deref())?;
+    Ok(shown)
+}
+
+/// What an ingest took in.
+pub fn show_ingest<'py>(py: Python<'py>, taken: &IngestStats) -> PyResult<Bound<'py, PyDict>> {
+    let shown = PyDict::new(py);
+    set!(shown, taken, entries, tables, bytes);
+    Ok(shown)
+}
+
+/// What a scrub found.
+pub fn show_scrub<'py>(py: Python<'py>, report: &ScrubReport) -> PyResult<Bound<'py, PyDict>> {
+    let shown = PyDict::new(py);
+    set!(shown, report, tables, blobs, bytes);
+    let damaged: Vec<(PathBuf, &str)> =
+        report.damaged.iter().map(|(path, error)| (path.clone(), error.message())).collect();
+    shown.set_item("damaged", damaged)?;
     Ok(shown)
 }
 

@@ -24,6 +24,7 @@ use crate::options;
 use crate::scan::{Columns, Scan};
 use crate::snapshot::Snapshot;
 use crate::time::expire_at_ms;
+use crate::waiting;
 
 /// Values of at least this many bytes are written without the GIL.
 const DETACH_BYTES: usize = 256 << 10;
@@ -420,7 +421,8 @@ impl Store {
     /// Rewrites every table of the namespace without its garbage.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         let db = self.db()?;
-        py.detach(|| db.compact(Some(self.place.keyspace))).map_err(raise)
+        let keyspace = self.place.keyspace;
+        waiting::run(py, db, move |db| db.compact(Some(keyspace)))
     }
 
     /// Options that the namespace was created with, `None` where they follow the database.
