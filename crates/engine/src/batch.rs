@@ -193,8 +193,7 @@ impl WriteBatch {
     /// `Invalid` when the payload is not a sequence of known operations.
     pub fn decode(payload: &[u8]) -> Result<Self> {
         let mut batch = Self { payload: payload.to_vec(), ..Self::default() };
-        let mut operations = Operations { rest: payload };
-        while let Some(operation) = operations.next() {
+        for operation in Operations::new(payload) {
             batch.has_range |= matches!(operation?, Operation::DeleteRange { .. });
             batch.operations += 1;
         }

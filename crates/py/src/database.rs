@@ -151,7 +151,7 @@ impl Database {
     /// What opening had to do.
     fn recovery<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let db = slf.as_super().get().handle.open_db()?;
-        stats::show_recovery(slf.py(), &db.recovery())
+        stats::show_recovery(slf.py(), db.recovery())
     }
 
     /// Sequence number of the last batch that reads can see.

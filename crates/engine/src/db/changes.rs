@@ -104,9 +104,8 @@ impl Changes {
     fn next_in_piece(&mut self) -> Result<Option<Change>> {
         let uid = hash::file_uid(&self.inner.uuid, self.segment);
         let Some(rest) = self.piece.get(self.offset - self.piece_at..) else { return Ok(None) };
-        let mut records = Records::of_piece(rest, uid, self.offset);
         let start = self.offset;
-        while let Some(record) = records.next() {
+        for record in Records::of_piece(rest, uid, self.offset) {
             self.offset = start + record.end;
             if record.kind == RecordType::Batch as u8 && record.seq >= self.next_seq {
                 self.next_seq = record.seq + 1;

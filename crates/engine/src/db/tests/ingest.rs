@@ -84,7 +84,10 @@ fn what_cannot_be_taken_in_changes_nothing() {
     let db = world.open();
     put(&db, b"a", b"1");
     let path = foreign(&world, "one", &[b"a"]);
-    assert_eq!(db.ingest(KS + 77, &[path.clone()]).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        db.ingest(KS + 77, std::slice::from_ref(&path)).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
     let twice = db.ingest(KS, &[path.clone(), path]).unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Invalid);
     assert_eq!(db.get(KS, b"a").unwrap().unwrap(), b"1");
