@@ -112,10 +112,10 @@ generate: .make/venv ## Write the command table and the reference pages again
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cd crates/engine/fuzz && cargo +nightly fuzz run -s none corpus -- -runs=0 2>/dev/null
-	cd crates/engine/fuzz && for target in $$(cargo +nightly fuzz list | grep -v '^corpus$$'); do \
-	  echo "== $$target"; \
-	  cargo +nightly fuzz run -s none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} \
-	    -max_len=8192 -verbosity=0 -print_final_stats=0; done
+	for crate in engine redis; do cd $(CURDIR)/crates/$$crate/fuzz; \
+	  for target in $$(cargo +nightly fuzz list | grep -v '^corpus$$'); do echo "== $$target"; \
+	    cargo +nightly fuzz run -s none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} \
+	      -max_len=8192 -verbosity=0; done; done
 
 .PHONY: planted
 planted: ## Prove that every planted bug is caught

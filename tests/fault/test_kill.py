@@ -19,7 +19,7 @@ import pytest
 
 import aidb
 
-ROUNDS = int(os.environ.get("AIDB_KILL_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("AIDB_KILL_ROUNDS", "4"))
 PROGRAM = Path(__file__).with_name("writer.py")
 
 

@@ -7,8 +7,11 @@ use aidb_base::{Attempt, ErrorKind};
 
 use super::{MemVfs, OsVfs, Vfs};
 
+/// Name, file system, directory, and what keeps that.
+type World = (&'static str, Arc<dyn Vfs>, PathBuf, Option<tempfile::TempDir>);
+
 /// A directory of its own on each file system.
-fn worlds() -> Vec<(&'static str, Arc<dyn Vfs>, PathBuf, Option<tempfile::TempDir>)> {
+fn worlds() -> Vec<World> {
     let temporary = tempfile::tempdir().unwrap();
     let memory = MemVfs::new();
     memory.create_dir_all(Path::new("/work")).unwrap();

@@ -267,9 +267,11 @@ pub fn compare_feed(
     }
 }
 
+type Get<'a> = dyn Fn(&[u8]) -> Result<Option<Vec<u8>>> + 'a;
+
 fn compare_pairs(
     scan: &dyn Fn(ScanRange) -> Result<Scan>,
-    get: &dyn Fn(&[u8]) -> Result<Option<Vec<u8>>>,
+    get: &Get<'_>,
     pairs: &Pairs,
     now_ms: u64,
 ) -> Verdict<()> {
