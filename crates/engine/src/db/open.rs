@@ -190,7 +190,23 @@ impl Opened {
         Ok(Self { active, frozen, recovered, report, pins, distrust })
     }
 
-    /// Makes what was recovered durable, removes what was not accepted, builds the shared state.
+    /// Removes the segments that were not accepted and makes the others durable.
+    fn settle_log(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        for path in self.recovered.discarded.iter().rev() {
+            vfs.remove(path)?;
+        }
+        let segments = &self.recovered.segments;
+        if self.distrust {
+            settle_sync_failure(vfs, dir, segments)?;
+        }
+        for segment in segments {
+            let synced = vfs.sync_file(&FileKind::Wal.path(dir, segment.number));
+            synced.inspect_err(|_| mark_sync_failure(vfs, dir))?;
+        }
+        vfs.sync_dir(&FileKind::Wal.dir(dir))
+    }
+
+    /// Makes what was recovered durable and builds the shared state.
     fn assemble(
         self,
         dir: &Path,
@@ -203,18 +219,7 @@ impl Opened {
         let (uuid, hash_seed, numbers) =
             (versions.uuid(), versions.hash_seed(), versions.numbers().clone());
         if !options.read_only {
-            for path in self.recovered.discarded.iter().rev() {
-                vfs.remove(path)?;
-            }
-            let segments = &self.recovered.segments;
-            if self.distrust {
-                settle_sync_failure(&*vfs, dir, segments)?;
-            }
-            for segment in segments {
-                let synced = vfs.sync_file(&FileKind::Wal.path(dir, segment.number));
-                synced.inspect_err(|_| mark_sync_failure(&*vfs, dir))?;
-            }
-            vfs.sync_dir(&FileKind::Wal.dir(dir))?;
+            self.settle_log(&*vfs, dir)?;
         }
         let last_seq = self.recovered.last_seq.max(versions.last_seq());
         let for_log = numbers.clone();
