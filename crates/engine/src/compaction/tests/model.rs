@@ -6,8 +6,9 @@ use aidb_base::{ErrorKind, Rng};
 use proptest::prelude::*;
 
 use super::harness::{BLOB_BYTES_MIN, Harness, KEYSPACE, Op};
-use crate::compaction::{Reason, pick};
+use crate::compaction::{Action, CompactionPlan, PlanInput, Reason, pick};
 use crate::file_names::FileKind;
+use crate::options::Codec;
 
 fn key(number: u64) -> Vec<u8> {
     format!("key{number:05}").into_bytes()
@@ -209,6 +210,31 @@ fn a_delete_is_kept_above_a_level_that_holds_the_key() {
     db.check(&all_keys(2000));
     db.reopen();
     db.check(&all_keys(2000));
+}
+
+#[test]
+fn a_delete_is_kept_above_an_older_run_of_level_0() {
+    let mut db = Harness::new(|_| ());
+    db.flush(&[Op::Put(key(7), vec![1]), Op::Put(key(8), vec![1])]);
+    db.flush(&[Op::Delete(key(7))]);
+    db.flush(&[Op::Put(key(9), vec![3])]);
+    let l0 = db.tree().l0.clone();
+    let inputs = l0[..2].iter().flat_map(|run| run.level.tables().iter());
+    let plan = CompactionPlan {
+        keyspace: KEYSPACE,
+        reason: Reason::RunMerge,
+        action: Action::Merge,
+        inputs: inputs.map(|file| PlanInput { level: 0, number: file.number() }).collect(),
+        output_level: 0,
+        output_run: l0[0].run,
+        codec: Codec::None,
+        filter_bits_per_key: 10,
+        blobs_rewritten: Vec::new(),
+    };
+    db.apply(&plan);
+    assert_eq!(db.shape()[0], 2);
+    db.check(&all_keys(10));
+    assert_eq!(db.stats[0].dropped_deletes, 0);
 }
 
 #[test]
