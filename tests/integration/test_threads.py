@@ -43,7 +43,7 @@ def test_readers_never_see_half_a_batch(store: aidb.Database) -> None:
 
     def read() -> int:
         seen = 0
-        while not stop.is_set():
+        while seen == 0 or not stop.is_set():
             with store.snapshot() as view:
                 assert view[b"a"] == view[b"b"]
             pairs = dict(store.scan())

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use aidb_base::Seq;
 
+use crate::options::Options;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -60,3 +62,12 @@ pub enum Event {
 
 /// Takes the events of one database.
 pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl Options {
+    /// Tells the listener, if there is one.
+    pub fn tell(&self, event: &Event) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+}

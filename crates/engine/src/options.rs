@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aidb_base::{Clock, SystemClock};
 
-use crate::events::{Event, Listener};
+use crate::events::Listener;
 use crate::vfs::{OsVfs, Vfs};
 
 /// What an acknowledged write survives.
@@ -112,15 +112,6 @@ pub struct Options {
     pub salvage_log: bool,
     /// Takes what happens; `None` = nobody listens.
     pub listener: Option<Listener>,
-}
-
-impl Options {
-    /// Tells the listener, if there is one.
-    pub fn tell(&self, event: &Event) {
-        if let Some(listener) = &self.listener {
-            listener(event);
-        }
-    }
 }
 
 impl Default for Options {
