@@ -69,7 +69,7 @@ check: develop ## Format, lints, types, stubs, imports, tidy, fast tests
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
 	$(BIN)/mypy
-	$(BIN)/pyright --warnings
+	$(BIN)/pyright --pythonpath $(BIN)/python --warnings
 	$(BIN)/python -m mypy.stubtest aidb._core
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/tidy.py
