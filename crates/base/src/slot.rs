@@ -3,10 +3,13 @@
 /// Number of slots.
 pub const SLOTS: u16 = 16_384;
 
-const TABLE: [u16; 256] = table();
+/// Bytes folded into the checksum at once.
+const STEP: usize = 8;
+/// `TABLES[n][b]`: checksum of byte `b` followed by `n` zero bytes.
+static TABLES: [[u16; 256]; STEP] = tables();
 
-const fn table() -> [u16; 256] {
-    let mut table = [0u16; 256];
+const fn tables() -> [[u16; 256]; STEP] {
+    let mut tables = [[0u16; 256]; STEP];
     let mut i = 0;
     while i < 256 {
         let mut crc = (i as u16) << 8;
@@ -15,10 +18,20 @@ const fn table() -> [u16; 256] {
             crc = if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 };
             bit += 1;
         }
-        table[i] = crc;
+        tables[0][i] = crc;
         i += 1;
     }
-    table
+    let mut n = 1;
+    while n < STEP {
+        let mut i = 0;
+        while i < 256 {
+            let before = tables[n - 1][i];
+            tables[n][i] = (before << 8) ^ tables[0][(before >> 8) as usize];
+            i += 1;
+        }
+        n += 1;
+    }
+    tables
 }
 
 /// Slot of `key`: hashes the part between the first `{` and the next `}` when that is not empty.
@@ -30,13 +43,28 @@ pub fn slot_of(key: &[u8]) -> u16 {
 /// The part of `key` that decides its slot.
 #[inline]
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    let Some(open) = key.iter().position(|&b| b == b'{') else { return key };
-    match key[open + 1..].iter().position(|&b| b == b'}') {
+    let Some(open) = memchr::memchr(b'{', key) else { return key };
+    match memchr::memchr(b'}', &key[open + 1..]) {
         Some(length) if length > 0 => &key[open + 1..open + 1 + length],
         _ => key,
     }
 }
 
+#[inline]
 fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, &b| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ b)])
+    let steps = bytes.chunks_exact(STEP);
+    let rest = steps.remainder();
+    let mut crc = 0u16;
+    for step in steps {
+        let [high, low] = crc.to_be_bytes();
+        crc = TABLES[7][usize::from(step[0] ^ high)]
+            ^ TABLES[6][usize::from(step[1] ^ low)]
+            ^ TABLES[5][usize::from(step[2])]
+            ^ TABLES[4][usize::from(step[3])]
+            ^ TABLES[3][usize::from(step[4])]
+            ^ TABLES[2][usize::from(step[5])]
+            ^ TABLES[1][usize::from(step[6])]
+            ^ TABLES[0][usize::from(step[7])];
+    }
+    rest.iter().fold(crc, |crc, &b| (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ b)])
 }

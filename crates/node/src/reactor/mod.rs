@@ -35,7 +35,7 @@ const LISTENERS: usize = usize::MAX - 64;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 512;
 /// Size of the buffer that reads go to first.
-const READ_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 128 << 10;
 /// Time between two housekeepings.
 const TICK_MS: u64 = 1000;
 

@@ -10,12 +10,13 @@ use crate::conversation::{Detached, End, Finished, OUTPUT_PAUSE_BYTES};
 use crate::metrics::count;
 use crate::pool::Job;
 
-use super::Reactor;
+use super::connection::Connection;
+use super::{READ_BYTES, Reactor};
 
 /// Bytes that a connection may send in one turn before others get theirs.
 const TURN_BYTES_MAX: usize = 1 << 20;
 /// Smallest and largest step by which the buffer of a long request grows.
-const GROWTH_BYTES: std::ops::RangeInclusive<usize> = (16 << 10)..=(4 << 20);
+const GROWTH_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(4 << 20);
 /// Emptied buffers above this size are freed.
 const SPARE_BYTES_MAX: usize = 512 << 10;
 /// Parser memory above this size is freed between commands.
@@ -33,12 +34,36 @@ enum Fate {
 /// Where the bytes of a read went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
-    /// So many bytes are at the start of the reactor's buffer.
-    Buffer(usize),
+    /// So many bytes came; with what was there before, `total` are in the reactor's buffer.
+    Buffer {
+        bytes: usize,
+        total: usize,
+    },
     /// So many bytes were appended to the conversation's input.
     Input(usize),
     Nothing,
     End,
+}
+
+/// Reads once behind the unfinished request.
+fn receive_long(connection: &mut Connection) -> io::Result<Received> {
+    let Some(conversation) = &mut connection.conversation else { return Ok(Received::Nothing) };
+    let mut input = std::mem::take(&mut conversation.input);
+    let before = input.len();
+    let missing = conversation.parser.bytes_missing(before);
+    let step = missing.clamp(*GROWTH_BYTES.start(), *GROWTH_BYTES.end());
+    input.resize(before + step, 0);
+    let result = connection.receive(&mut input[before..]);
+    let bytes = result.as_ref().ok().copied().flatten().unwrap_or(0);
+    input.truncate(before + bytes);
+    if let Some(conversation) = &mut connection.conversation {
+        conversation.input = input;
+    }
+    Ok(match result? {
+        None => Received::Nothing,
+        Some(0) => Received::End,
+        Some(bytes) => Received::Input(bytes),
+    })
 }
 
 impl Reactor {
@@ -94,8 +119,8 @@ impl Reactor {
                     self.end_after_replies(token);
                     continue;
                 }
-                Received::Buffer(bytes) => {
-                    self.execute_buffer(token, bytes);
+                Received::Buffer { bytes, total } => {
+                    self.execute_buffer(token, total);
                     bytes
                 }
                 Received::Input(bytes) => {
@@ -115,34 +140,27 @@ impl Reactor {
         }
     }
 
-    /// Reads once: behind an unfinished request, else into the reactor's buffer.
+    /// Reads once. A short unfinished request moves to the front of the reactor's buffer and the
+    /// read goes behind it; a long one grows in its own memory.
     fn receive(&mut self, token: usize) -> io::Result<Received> {
         let Some(Some(connection)) = self.connections.get_mut(token) else {
             return Ok(Received::Nothing);
         };
         let Some(conversation) = &mut connection.conversation else { return Ok(Received::Nothing) };
-        if conversation.input.is_empty() {
-            return Ok(match connection.receive(&mut self.read_buffer)? {
-                None => Received::Nothing,
-                Some(0) => Received::End,
-                Some(bytes) => Received::Buffer(bytes),
-            });
+        let before = conversation.input.len();
+        if before > READ_BYTES / 2 {
+            return receive_long(connection);
         }
-        let mut input = std::mem::take(&mut conversation.input);
-        let before = input.len();
-        let missing = conversation.parser.bytes_missing(before);
-        let step = missing.clamp(*GROWTH_BYTES.start(), *GROWTH_BYTES.end());
-        input.resize(before + step, 0);
-        let result = connection.receive(&mut input[before..]);
-        let bytes = result.as_ref().ok().copied().flatten().unwrap_or(0);
-        input.truncate(before + bytes);
-        if let Some(conversation) = &mut connection.conversation {
-            conversation.input = input;
-        }
-        Ok(match result? {
+        self.read_buffer[..before].copy_from_slice(&conversation.input);
+        Ok(match connection.receive(&mut self.read_buffer[before..])? {
             None => Received::Nothing,
             Some(0) => Received::End,
-            Some(bytes) => Received::Input(bytes),
+            Some(bytes) => {
+                if let Some(conversation) = &mut connection.conversation {
+                    conversation.input = Vec::new();
+                }
+                Received::Buffer { bytes, total: before + bytes }
+            }
         })
     }
 

@@ -45,12 +45,18 @@ pub const USER_KEY_BYTES_MAX: usize = 32_000;
 const SLOT_BYTES: usize = 2;
 const END: [u8; 2] = [0x00, 0x01];
 const ESCAPED_ZERO: [u8; 2] = [0x00, 0xFF];
+/// Slot, end and tag around a user key.
+const FRAME_BYTES: usize = SLOT_BYTES + END.len() + 1;
+/// Encoded keys up to this length need no allocation.
+const INLINE_BYTES: usize = 96;
+
+type EncodedBytes = SmallVec<[u8; INLINE_BYTES]>;
 
 /// An encoded metadata key and its slot. Kept on the stack for keys up to about 90 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetaKey {
     slot: u16,
-    bytes: SmallVec<[u8; 96]>,
+    bytes: EncodedBytes,
 }
 
 impl MetaKey {
@@ -64,12 +70,16 @@ impl MetaKey {
             return Err(too_long(user_key.len()));
         }
         let slot = slot_of(user_key);
-        let mut bytes = SmallVec::new();
-        bytes.extend_from_slice(&slot.to_be_bytes());
-        escape(user_key, &mut bytes);
-        bytes.extend_from_slice(&END);
-        bytes.push(tag::META);
-        Ok(Self { slot, bytes })
+        let len = user_key.len();
+        if len > INLINE_BYTES - FRAME_BYTES || memchr::memchr(0, user_key).is_some() {
+            return Ok(Self { slot, bytes: frame(slot, user_key) });
+        }
+        let mut bytes = [0; INLINE_BYTES];
+        bytes[..SLOT_BYTES].copy_from_slice(&slot.to_be_bytes());
+        bytes[SLOT_BYTES..][..len].copy_from_slice(user_key);
+        bytes[SLOT_BYTES + len..][..END.len()].copy_from_slice(&END);
+        bytes[SLOT_BYTES + len + END.len()] = tag::META;
+        Ok(Self { slot, bytes: SmallVec::from_buf_and_len(bytes, len + FRAME_BYTES) })
     }
 
     /// Slot of the key.
@@ -85,6 +95,16 @@ impl MetaKey {
     }
 }
 
+/// The key in general: long, or with bytes to escape.
+fn frame(slot: u16, user_key: &[u8]) -> EncodedBytes {
+    let mut bytes = EncodedBytes::new();
+    bytes.extend_from_slice(&slot.to_be_bytes());
+    escape(user_key, &mut bytes);
+    bytes.extend_from_slice(&END);
+    bytes.push(tag::META);
+    bytes
+}
+
 #[cold]
 fn too_long(bytes: usize) -> Stop {
     Stop::fail(format!(
@@ -93,7 +113,7 @@ fn too_long(bytes: usize) -> Stop {
 }
 
 #[inline]
-fn escape(user_key: &[u8], out: &mut SmallVec<[u8; 96]>) {
+fn escape(user_key: &[u8], out: &mut EncodedBytes) {
     let mut rest = user_key;
     while let Some(zero) = memchr::memchr(0, rest) {
         out.extend_from_slice(&rest[..zero]);
@@ -137,7 +157,7 @@ pub fn slot_start(slot: u16) -> Vec<u8> {
 
 /// The engine keys at or after user key `user_key` in its slot: lower bound of a resumed scan.
 pub fn lower_bound(slot: u16, user_key: &[u8]) -> Vec<u8> {
-    let mut bytes = SmallVec::<[u8; 96]>::new();
+    let mut bytes = EncodedBytes::new();
     bytes.extend_from_slice(&slot.to_be_bytes());
     escape(user_key, &mut bytes);
     bytes.to_vec()

@@ -59,6 +59,23 @@ proptest! {
     }
 }
 
+/// CRC16 as its definition says, bit by bit.
+fn slot_bit_by_bit(key: &[u8]) -> u16 {
+    let crc = key.iter().fold(0u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
+        })
+    });
+    crc % 16384
+}
+
+proptest! {
+    #[test]
+    fn slots_follow_the_definition(key in prop::collection::vec(0u8..b'{', 0..60)) {
+        prop_assert_eq!(slot_of(&key), slot_bit_by_bit(&key));
+    }
+}
+
 #[test]
 fn the_layout_is_the_documented_one() {
     assert_eq!(encode(b"foo"), b"\x2f\x96foo\x00\x01\x00");

@@ -226,6 +226,17 @@ fn bulk_header(
     position: usize,
     limits: RequestLimits,
 ) -> Result<Option<(usize, usize)>, ProtocolError> {
+    // Short lengths are nearly all there are.
+    match data.get(position..) {
+        Some([b'$', a @ b'0'..=b'9', b'\r', _, ..]) => {
+            return Ok(Some((usize::from(a - b'0'), position + 4)));
+        }
+        Some([b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..]) => {
+            let len = usize::from(a - b'0') * 10 + usize::from(b - b'0');
+            return Ok(Some((len, position + 5)));
+        }
+        _ => {}
+    }
     match data.get(position) {
         None => return Ok(None),
         Some(b'$') => {}

@@ -195,7 +195,7 @@ impl Store {
         let options = self.write_options();
         match mode {
             Mode::Try => {
-                attempt(self.db.try_put(keyspace, key.bytes(), record, expire_at_ms, options))
+                attempt(|| self.db.try_put(keyspace, key.bytes(), record, expire_at_ms, options))
             }
             Mode::Wait => finish(self.db.put(keyspace, key.bytes(), record, expire_at_ms, options)),
         }
@@ -208,7 +208,7 @@ impl Store {
     pub fn delete(&self, mode: Mode, keyspace: KeyspaceId, key: &MetaKey) -> Outcome {
         let options = self.write_options();
         match mode {
-            Mode::Try => attempt(self.db.try_delete(keyspace, key.bytes(), options)),
+            Mode::Try => attempt(|| self.db.try_delete(keyspace, key.bytes(), options)),
             Mode::Wait => finish(self.db.delete(keyspace, key.bytes(), options)),
         }
     }
@@ -222,7 +222,7 @@ impl Store {
             return Ok(());
         }
         match mode {
-            Mode::Try => attempt(self.db.try_write(batch, self.write_options())),
+            Mode::Try => attempt(|| self.db.try_write(batch, self.write_options())),
             Mode::Wait => finish(self.db.write(batch, self.write_options())),
         }
     }
@@ -312,13 +312,20 @@ impl Store {
     }
 }
 
+/// Attempts before a reactor gives up on a write: the engine's lock is held for about 100 ns.
+const ATTEMPTS_MAX: u32 = 32;
+
+/// Tries a write again while another thread is in the engine's critical section.
 #[inline]
-fn attempt(result: Result<Attempt<u64>>) -> Outcome {
-    match result {
-        Ok(Attempt::Done(_)) => Ok(()),
-        Ok(Attempt::WouldBlock) => Err(Stop::WouldBlock),
-        Err(error) => Err(write_error(error)),
+fn attempt(mut write: impl FnMut() -> Result<Attempt<u64>>) -> Outcome {
+    for spins in 0..ATTEMPTS_MAX {
+        match write() {
+            Ok(Attempt::Done(_)) => return Ok(()),
+            Ok(Attempt::WouldBlock) => (0..spins).for_each(|_| std::hint::spin_loop()),
+            Err(error) => return Err(write_error(error)),
+        }
     }
+    Err(Stop::WouldBlock)
 }
 
 #[inline]
