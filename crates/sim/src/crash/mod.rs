@@ -12,6 +12,7 @@ pub mod fault;
 pub mod model;
 pub mod record;
 pub mod setting;
+pub mod threads;
 pub mod wal;
 
 use aidb_base::Rng;

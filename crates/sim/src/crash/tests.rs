@@ -64,6 +64,14 @@ fn failing_calls_lose_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn concurrent_writers_lose_nothing_that_was_acknowledged() {
+    let worlds = setting("AIDB_THREAD_WORLDS", 500);
+    for seed in 0..worlds {
+        super::threads::run(seed).unwrap_or_else(|what| panic!("world {seed}: {what}"));
+    }
+}
+
+#[test]
 fn replay() {
     let Ok(order) = std::env::var("AIDB_CRASH") else { return };
     let words: Vec<_> = order.split_whitespace().collect();
