@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use aidb_redis::commands::{Call, Scratch, execute};
 use aidb_redis::resp::{Args, Parser, Protocol, Reply, Status};
-use aidb_redis::store::{AppendFsync, Mode};
+use aidb_redis::store::{Access, AppendFsync, Mode};
 use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
 use aidb_redis::{Session, Stop};
 
@@ -148,6 +148,7 @@ impl Worker {
                     Layer::Data(_) => {
                         let scratch = &mut self.scratch;
                         let store = &self.shared.store;
+                        let store = Access::direct(store);
                         execute(&mut Call { store, session, args, reply, scratch, mode }, command)
                     }
                     Layer::Node(name) => {

@@ -40,7 +40,8 @@ impl Node {
         let store = Store::open(db, options.appendfsync)?;
         let listeners = listen(&options)?;
         let reactors = match options.reactors {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            // The other half is left to flush, compaction and the kernel's network work.
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
             count => count,
         };
         let mut polls = Vec::new();

@@ -12,7 +12,7 @@ pub struct NodeOptions {
     pub host: String,
     /// Port; 0 = any free one.
     pub port: u16,
-    /// Reactor threads; 0 = one per core.
+    /// Reactor threads; 0 = one per two cores.
     pub reactors: usize,
     /// Most threads for commands that wait.
     pub pool_threads_max: usize,

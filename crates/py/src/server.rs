@@ -171,11 +171,11 @@ fn set(
     Ok(())
 }
 
-/// Half of the budget caches blocks, a quarter holds memtables; the rest is indexes, filters and
+/// Half of the budget caches blocks, three eighths hold memtables; the rest is indexes, filters and
 /// connections.
 fn split_memory(engine: &mut Options, memory_bytes: u64) {
     let memory = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
     engine.cache_bytes_max = memory / 2;
-    engine.memtables_bytes_max = memory / 4;
-    engine.memtable_bytes_max = (memory / 16).min(64 << 20);
+    engine.memtables_bytes_max = memory / 8 * 3;
+    engine.memtable_bytes_max = (memory / 8).min(256 << 20);
 }

@@ -66,7 +66,7 @@ class ServerSettings(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=6379, ge=0, le=65535, description="Port; 0 = any free one.")
-    reactors: int = Field(default=0, ge=0, le=256, description="Threads; 0 = one per core.")
+    reactors: int = Field(default=0, ge=0, le=256, description="Threads; 0 = one per two cores.")
     pool_threads_max: int = Field(
         default=32, ge=1, le=1024, description="Most threads for commands that wait."
     )

@@ -24,7 +24,7 @@ use crate::number::parse_integer;
 use crate::resp::{Args, Reply};
 use crate::session::Session;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
-use crate::store::{Mode, SlotLock, Store};
+use crate::store::{Access, Mode, SlotLock};
 use crate::table::{Command, Layer};
 use crate::value::{Encoding, Value, header};
 
@@ -55,8 +55,8 @@ pub struct Counters {
 
 /// One command being executed.
 pub struct Call<'a> {
-    /// The data.
-    pub store: &'a Store,
+    /// The data, as the transaction around the command sees it.
+    pub store: Access<'a>,
     /// The client.
     pub session: &'a mut Session,
     /// Name and arguments.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::resp::{Parser, Protocol, RequestLimits};
-use crate::store::AppendFsync;
+use crate::store::{AppendFsync, Store};
 use crate::table::lookup;
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -46,7 +46,7 @@ impl Server {
         let command = lookup(args.get(0)).expect("known");
         assert!(command.accepts(args.len()), "{line}");
         let mut call = Call {
-            store: &self.store,
+            store: Access::direct(&self.store),
             session: &mut self.session,
             args,
             reply: Reply::new(&mut out, Protocol::Resp2),
@@ -239,7 +239,7 @@ fn what_would_block_has_had_no_effect() {
         parser.parse(line, RequestLimits { bulk_bytes_max: 64 }).expect("a command");
         let mut session = Session::default();
         let mut call = Call {
-            store,
+            store: Access::direct(store),
             session: &mut session,
             args: parser.args(line),
             reply: Reply::new(&mut out, Protocol::Resp2),

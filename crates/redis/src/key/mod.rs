@@ -150,6 +150,27 @@ pub fn decode(engine_key: &[u8], user_key: &mut Vec<u8>) -> Option<Decoded> {
     }
 }
 
+/// The metadata key of the user key that a record belongs to; `None`: not of the Redis data model.
+pub fn meta_of(engine_key: &[u8]) -> Option<SmallVec<[u8; INLINE_BYTES]>> {
+    let mut at = SLOT_BYTES;
+    loop {
+        at += memchr::memchr(0, engine_key.get(at..)?)?;
+        match engine_key.get(at + 1)? {
+            0xFF => at += ESCAPED_ZERO.len(),
+            0x01 => break,
+            _ => return None,
+        }
+    }
+    let mut meta = EncodedBytes::from_slice(&engine_key[..at + END.len()]);
+    meta.push(tag::META);
+    Some(meta)
+}
+
+/// Whether an engine key is that of a metadata record.
+pub fn is_meta(engine_key: &[u8]) -> bool {
+    meta_of(engine_key).is_some_and(|meta| meta.as_slice() == engine_key)
+}
+
 /// First engine key of `slot`, or of what follows the last slot.
 pub fn slot_start(slot: u16) -> Vec<u8> {
     slot.to_be_bytes().to_vec()

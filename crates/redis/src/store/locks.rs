@@ -12,12 +12,25 @@ const SPINS_MAX: u32 = 200;
 
 /// A held slot.
 pub struct SlotLock<'a> {
-    _guard: MutexGuard<'a, ()>,
+    /// Absent when the transaction around it holds the slot.
+    _guard: Option<MutexGuard<'a, ()>>,
+}
+
+impl SlotLock<'_> {
+    /// The lock of a slot that a transaction holds already.
+    pub(super) const HELD: Self = Self { _guard: None };
 }
 
 /// Several held slots.
 pub struct AllSlots<'a> {
     _guards: SmallVec<[MutexGuard<'a, ()>; 8]>,
+}
+
+impl AllSlots<'_> {
+    /// The locks of slots that a transaction holds already.
+    pub(super) fn held() -> Self {
+        Self { _guards: SmallVec::new() }
+    }
 }
 
 /// The locks of all slots.
@@ -32,7 +45,7 @@ impl SlotLocks {
 
     #[inline]
     pub(super) fn lock(&self, mode: Mode, slot: u16) -> Result<SlotLock<'_>, Stop> {
-        Ok(SlotLock { _guard: self.guard(mode, slot)? })
+        Ok(SlotLock { _guard: Some(self.guard(mode, slot)?) })
     }
 
     /// Takes the slots in ascending order, each once.

@@ -4,30 +4,39 @@
 //! command is atomic; a read of one key needs no lock, a read of several takes theirs. Locks are
 //! always taken in ascending slot order.
 
+mod access;
 mod databases;
 mod locks;
 mod scan_hints;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod versions;
+mod walk;
+mod watches;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use aidb_base::{Attempt, Clock, Effect, Error, ErrorKind, KeyspaceId, Result};
 use aidb_engine::batch::WriteBatch;
-use aidb_engine::db::{Db, Scan, ScanRange, WriteOptions};
+use aidb_engine::db::{Db, ScanRange, WriteOptions};
 use aidb_engine::options::{Durability, KeyspaceOptions};
 
 use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
 use crate::value::Value;
 
+pub use access::Access;
 pub use databases::DATABASES;
 use databases::Databases;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use scan_hints::ScanHints;
+pub use transaction::Transaction;
 pub use versions::VersionCounter;
+pub use walk::Walk;
+use watches::Watches;
+pub use watches::Watching;
 
 /// Keyspace of the data model's own records.
 const SYSTEM_KEYSPACE: &str = "redis:system";
@@ -81,6 +90,7 @@ pub struct Store {
     databases: Databases,
     versions: VersionCounter,
     scan_hints: ScanHints,
+    watches: Arc<Watches>,
     appendfsync: AtomicU8,
 }
 
@@ -104,6 +114,7 @@ impl Store {
             databases,
             versions,
             scan_hints: ScanHints::new(),
+            watches: Arc::default(),
             appendfsync: AtomicU8::new(appendfsync as u8),
         })
     }
@@ -166,17 +177,25 @@ impl Store {
         key: &MetaKey,
         f: impl FnOnce(Value<'_>, u64) -> R,
     ) -> std::result::Result<Option<R>, Stop> {
-        let decoded = |record: &[u8], expire_at_ms: u64| -> std::result::Result<R, Stop> {
-            Ok(f(Value::decode(record)?, expire_at_ms))
-        };
-        let found = match mode {
-            Mode::Try => match self.db.try_get_with(keyspace, key.bytes(), decoded)? {
-                Attempt::Done(found) => found,
-                Attempt::WouldBlock => return Err(Stop::WouldBlock),
+        Access::direct(self).read(mode, keyspace, key, f)
+    }
+
+    /// Reads any record: `f` sees its value and expiry.
+    #[inline]
+    fn read_record<R>(
+        &self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> std::result::Result<Option<R>, Stop> {
+        match mode {
+            Mode::Try => match self.db.try_get_with(keyspace, key, f)? {
+                Attempt::Done(found) => Ok(found),
+                Attempt::WouldBlock => Err(Stop::WouldBlock),
             },
-            Mode::Wait => self.db.get_with(keyspace, key.bytes(), decoded)?,
-        };
-        found.transpose()
+            Mode::Wait => Ok(self.db.get_with(keyspace, key, f)?),
+        }
     }
 
     /// Stores an encoded record. The caller holds the slot's lock.
@@ -193,12 +212,15 @@ impl Store {
         expire_at_ms: u64,
     ) -> Outcome {
         let options = self.write_options();
+        let key = key.bytes();
         match mode {
-            Mode::Try => {
-                attempt(|| self.db.try_put(keyspace, key.bytes(), record, expire_at_ms, options))
-            }
-            Mode::Wait => finish(self.db.put(keyspace, key.bytes(), record, expire_at_ms, options)),
+            Mode::Try => attempt(|| self.db.try_put(keyspace, key, record, expire_at_ms, options)),
+            Mode::Wait => finish(self.db.put(keyspace, key, record, expire_at_ms, options)),
+        }?;
+        if self.watches.any() {
+            self.watches.touch(keyspace, key);
         }
+        Ok(())
     }
 
     /// Removes a record. The caller holds the slot's lock.
@@ -210,7 +232,11 @@ impl Store {
         match mode {
             Mode::Try => attempt(|| self.db.try_delete(keyspace, key.bytes(), options)),
             Mode::Wait => finish(self.db.delete(keyspace, key.bytes(), options)),
+        }?;
+        if self.watches.any() {
+            self.watches.touch(keyspace, key.bytes());
         }
+        Ok(())
     }
 
     /// Commits a batch. The caller holds the locks of its slots. An empty batch is nothing.
@@ -224,21 +250,22 @@ impl Store {
         match mode {
             Mode::Try => attempt(|| self.db.try_write(batch, self.write_options())),
             Mode::Wait => finish(self.db.write(batch, self.write_options())),
+        }?;
+        if self.watches.any() {
+            self.watches.touch_all(batch);
         }
+        Ok(())
     }
 
-    /// Walks engine records of a keyspace in order.
-    ///
-    /// # Errors
-    /// Those of the engine. May wait for the disk: only in [`Mode::Wait`].
-    pub fn scan(
+    fn walk(
         &self,
         keyspace: KeyspaceId,
         lower: Vec<u8>,
         upper: Option<Vec<u8>>,
-    ) -> std::result::Result<Scan, Stop> {
-        let range = ScanRange { lower: Some(lower), upper, reverse: false };
-        Ok(self.db.scan(keyspace, range)?)
+        reverse: bool,
+    ) -> std::result::Result<Walk, Stop> {
+        let range = ScanRange { lower: Some(lower), upper, reverse };
+        Ok(Walk::new(self.db.scan(keyspace, range)?))
     }
 
     /// Keys of a logical database, exactly. May wait.
@@ -270,6 +297,77 @@ impl Store {
         self.locks.lock_many(mode, keys.iter().map(MetaKey::slot))
     }
 
+    /// Locks some slots, given in any order.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_slots(
+        &self,
+        mode: Mode,
+        slots: impl Iterator<Item = u16>,
+    ) -> std::result::Result<AllSlots<'_>, Stop> {
+        self.locks.lock_many(mode, slots)
+    }
+
+    /// Waits for every slot.
+    pub fn lock_every_slot(&self) -> AllSlots<'_> {
+        self.locks.lock_every_slot()
+    }
+
+    /// A watch of no key yet.
+    pub fn watching(&self) -> Watching {
+        Watching::new(&self.watches)
+    }
+
+    /// Watches a key of a logical database from now on. May wait.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn watch(&self, watching: &mut Watching, database: usize, key: &MetaKey) -> Outcome {
+        let _lock = self.lock(Mode::Wait, key)?;
+        let keyspace = self.keyspace(database);
+        watching.add(keyspace, key.bytes());
+        let expiry = self.read(Mode::Wait, keyspace, key, |_, expire_at_ms| expire_at_ms)?;
+        watching.expires(expiry.unwrap_or(0));
+        Ok(())
+    }
+
+    /// Watched keys of some keyspaces that are in one of them.
+    fn watched_present(
+        &self,
+        keyspaces: &[KeyspaceId],
+    ) -> std::result::Result<Vec<(KeyspaceId, Vec<u8>)>, Stop> {
+        if !self.watches.any() {
+            return Ok(Vec::new());
+        }
+        let mut present = Vec::new();
+        for (keyspace, key) in self.watches.in_keyspaces(keyspaces) {
+            for place in keyspaces {
+                if self.db.get_with(*place, &key, |_, _| ())?.is_some() {
+                    present.push((keyspace, key));
+                    break;
+                }
+            }
+        }
+        Ok(present)
+    }
+
+    /// Watched keys that are in their own keyspaces, of those given.
+    fn watched_in_each(
+        &self,
+        keyspaces: &[KeyspaceId],
+    ) -> std::result::Result<Vec<(KeyspaceId, Vec<u8>)>, Stop> {
+        let mut present = Vec::new();
+        for keyspace in keyspaces {
+            present.append(&mut self.watched_present(&[*keyspace])?);
+        }
+        Ok(present)
+    }
+
+    fn touch_each(&self, keys: &[(KeyspaceId, Vec<u8>)]) {
+        keys.iter().for_each(|(keyspace, key)| self.watches.touch(*keyspace, key));
+    }
+
     /// Removes every key of the given logical databases; whether there was one.
     ///
     /// # Errors
@@ -277,16 +375,19 @@ impl Store {
     pub fn clear(&self, databases: impl Iterator<Item = usize>) -> std::result::Result<bool, Stop> {
         {
             let _locks = self.locks.lock_every_slot();
+            let keyspaces: Vec<_> = databases.map(|database| self.keyspace(database)).collect();
             let mut batch = WriteBatch::new();
-            for keyspace in databases.map(|database| self.keyspace(database)) {
-                if self.db.len(keyspace)? > 0 {
-                    batch.delete_range(keyspace, b"", None)?;
+            for keyspace in &keyspaces {
+                if self.db.len(*keyspace)? > 0 {
+                    batch.delete_range(*keyspace, b"", None)?;
                 }
             }
             if batch.is_empty() {
                 return Ok(false);
             }
+            let touched = self.watched_in_each(&keyspaces)?;
             self.commit(Mode::Wait, &batch)?;
+            self.touch_each(&touched);
         }
         // A memtable with a range tombstone has to be recounted after every write, a table has not.
         // Failing leaves counting slow and is reported by the next write.
@@ -300,7 +401,17 @@ impl Store {
     /// Those of the engine.
     pub fn swap(&self, first: usize, second: usize) -> Outcome {
         let _locks = self.locks.lock_every_slot();
-        Ok(self.databases.swap(&self.db, first, second, self.write_options())?)
+        self.exchange(first, second)
+    }
+
+    /// The caller keeps every other writer out.
+    fn exchange(&self, first: usize, second: usize) -> Outcome {
+        let pair = [self.keyspace(first), self.keyspace(second)];
+        // Whoever watched a key in one of them finds the other's there now.
+        let touched = self.watched_present(&pair)?;
+        self.databases.swap(&self.db, first, second, self.write_options())?;
+        self.touch_each(&touched);
+        Ok(())
     }
 
     fn write_options(&self) -> WriteOptions {

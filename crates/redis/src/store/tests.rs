@@ -116,3 +116,96 @@ fn a_record_of_another_version_is_refused_not_misread() {
     let Err(Stop::Fail(line)) = result else { panic!("read as {result:?}") };
     assert!(String::from_utf8_lossy(&line).contains("newer aidb"));
 }
+
+#[test]
+fn a_transaction_reads_its_own_writes_and_nobody_else_does() {
+    let store = store();
+    put(&store, 0, "a", "old");
+    put(&store, 0, "b", "old");
+    let keyspace = store.keyspace(0);
+    let transaction = Transaction::default();
+    let access = Access::within(&store, &transaction);
+    let read = |name: &str| {
+        access.read(Mode::Wait, keyspace, &key(name), |value, _| value.bytes.to_vec()).unwrap()
+    };
+    access.put(Mode::Wait, keyspace, &key("a"), b"\0new", 0).unwrap();
+    access.delete(Mode::Wait, keyspace, &key("b")).unwrap();
+    access.put(Mode::Wait, keyspace, &key("c"), b"\0new", 0).unwrap();
+    access.put(Mode::Wait, keyspace, &key("d"), b"\0gone", 1).unwrap();
+    assert_eq!(read("a").as_deref(), Some(b"new".as_slice()));
+    assert_eq!((read("b"), read("d")), (None, None));
+    assert_eq!(access.len(0).unwrap(), 2);
+    assert_eq!(get(&store, 0, "a").as_deref(), Some(b"old".as_slice()));
+    assert_eq!(get(&store, 0, "c"), None);
+    store.commit_transaction(Mode::Wait, transaction).unwrap();
+    assert_eq!(get(&store, 0, "a").as_deref(), Some(b"new".as_slice()));
+    assert_eq!((get(&store, 0, "b"), store.len(0).unwrap()), (None, 2));
+}
+
+#[test]
+fn walks_inside_a_transaction_show_its_changes_in_both_directions() {
+    let store = store();
+    for name in ["{s}1", "{s}3", "{s}5", "{s}7"] {
+        put(&store, 0, name, "engine");
+    }
+    let keyspace = store.keyspace(0);
+    let transaction = Transaction::default();
+    let access = Access::within(&store, &transaction);
+    access.delete(Mode::Wait, keyspace, &key("{s}3")).unwrap();
+    for name in ["{s}0", "{s}5", "{s}6", "{s}8"] {
+        access.put(Mode::Wait, keyspace, &key(name), b"\0changed", 0).unwrap();
+    }
+    let walked = |mut walk: Walk| {
+        let mut seen = Vec::new();
+        while let Some((record_key, value)) = walk.next().unwrap() {
+            seen.push((record_key[5], value.len()));
+        }
+        seen
+    };
+    let mut expected = vec![(b'0', 8), (b'1', 7), (b'5', 8), (b'6', 8), (b'7', 7), (b'8', 8)];
+    assert_eq!(walked(access.scan(keyspace, Vec::new(), None).unwrap()), expected);
+    expected.reverse();
+    assert_eq!(walked(access.scan_backward(keyspace, Vec::new(), None).unwrap()), expected);
+    access.clear(0..1).unwrap();
+    access.put(Mode::Wait, keyspace, &key("{s}2"), b"\0late", 0).unwrap();
+    assert_eq!(walked(access.scan(keyspace, Vec::new(), None).unwrap()), [(b'2', 5)]);
+    store.commit_transaction(Mode::Wait, transaction).unwrap();
+    assert_eq!(store.len(0).unwrap(), 1);
+}
+
+#[test]
+fn a_watched_key_is_touched_by_writes_to_it_and_by_nothing_else() {
+    let store = store();
+    put(&store, 0, "watched", "1");
+    let watch = |name: &str| {
+        let mut watching = store.watching();
+        store.watch(&mut watching, 0, &key(name)).unwrap();
+        watching
+    };
+    let watching = watch("watched");
+    put(&store, 0, "other", "1");
+    put(&store, 1, "watched", "1");
+    assert!(!watching.is_touched(store.now_ms()));
+    put(&store, 0, "watched", "1");
+    assert!(watching.is_touched(store.now_ms()));
+    let (present, absent) = (watch("watched"), watch("absent"));
+    store.clear(0..1).unwrap();
+    assert!(present.is_touched(store.now_ms()));
+    assert!(!absent.is_touched(store.now_ms()));
+    let swapped = watch("watched");
+    store.swap(0, 1).unwrap();
+    assert!(swapped.is_touched(store.now_ms()));
+    drop((watching, present, absent, swapped));
+    assert!(!store.watches.any());
+}
+
+#[test]
+fn the_expiry_of_a_watched_key_touches_it() {
+    let store = store();
+    let soon = store.now_ms() + 60_000;
+    store.put(Mode::Wait, store.keyspace(0), &key("k"), b"\0v", soon).unwrap();
+    let mut watching = store.watching();
+    store.watch(&mut watching, 0, &key("k")).unwrap();
+    assert!(!watching.is_touched(soon - 1));
+    assert!(watching.is_touched(soon));
+}

@@ -1,0 +1,284 @@
+//! The store as one command sees it: directly, or through the transaction it is part of.
+
+use std::ops::Deref;
+
+use aidb_base::KeyspaceId;
+use aidb_engine::batch::{Operation, WriteBatch};
+
+use super::{AllSlots, Mode, SlotLock, Store, Transaction, Walk};
+use crate::key::{self, MetaKey};
+use crate::stop::{Outcome, Stop};
+use crate::value::Value;
+
+/// The store for one command. Inside a transaction writes are gathered, reads see them, and locks
+/// are those that the transaction holds.
+#[derive(Clone, Copy)]
+pub struct Access<'a> {
+    store: &'a Store,
+    transaction: Option<&'a Transaction>,
+}
+
+impl Deref for Access<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store
+    }
+}
+
+impl<'a> Access<'a> {
+    /// The store itself.
+    pub fn direct(store: &'a Store) -> Self {
+        Self { store, transaction: None }
+    }
+
+    /// The store as commands of `transaction` see it. The caller holds the locks of all their slots.
+    pub fn within(store: &'a Store, transaction: &'a Transaction) -> Self {
+        Self { store, transaction: Some(transaction) }
+    }
+
+    /// Whether the command is part of a transaction.
+    pub fn is_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// As [`Store::read`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn read<R>(
+        self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        f: impl FnOnce(Value<'_>, u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        self.read_record(mode, keyspace, key.bytes(), |record, expire_at_ms| {
+            Ok(f(Value::decode(record)?, expire_at_ms))
+        })?
+        .transpose()
+    }
+
+    /// Reads any record: `f` sees its value and expiry.
+    ///
+    /// # Errors
+    /// [`Stop::WouldBlock`] in [`Mode::Try`], engine errors.
+    #[inline]
+    pub fn read_record<R>(
+        self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        if let Some(transaction) = self.transaction {
+            return self.read_within(transaction, mode, keyspace, key, f);
+        }
+        self.store.read_record(mode, keyspace, key, f)
+    }
+
+    #[cold]
+    fn read_within<R>(
+        self,
+        transaction: &Transaction,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        let now_ms = self.store.now_ms();
+        let mut f = Some(f);
+        let changed = transaction.change(keyspace, key, |record| {
+            let record = record.filter(|record| !record.is_expired(now_ms))?;
+            f.take().map(|f| f(&record.value, record.expire_at_ms))
+        });
+        match (changed, f) {
+            (Some(found), _) => Ok(found),
+            (None, Some(f)) => self.store.read_record(mode, keyspace, key, f),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// As [`Store::put`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn put(
+        self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        record: &[u8],
+        expire_at_ms: u64,
+    ) -> Outcome {
+        let Some(transaction) = self.transaction else {
+            return self.store.put(mode, keyspace, key, record, expire_at_ms);
+        };
+        let key = key.bytes();
+        transaction.push(&Operation::Put { keyspace, key, value: record, expire_at_ms })
+    }
+
+    /// As [`Store::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete(self, mode: Mode, keyspace: KeyspaceId, key: &MetaKey) -> Outcome {
+        let Some(transaction) = self.transaction else {
+            return self.store.delete(mode, keyspace, key);
+        };
+        transaction.push(&Operation::Delete { keyspace, key: key.bytes() })
+    }
+
+    /// As [`Store::commit`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit(self, mode: Mode, batch: &WriteBatch) -> Outcome {
+        let Some(transaction) = self.transaction else { return self.store.commit(mode, batch) };
+        for operation in batch.operations() {
+            transaction.push(&operation?)?;
+        }
+        Ok(())
+    }
+
+    /// Walks records in ascending order: `lower` is the first, `upper` the first not visited.
+    ///
+    /// # Errors
+    /// Those of the engine. May wait for the disk: only in [`Mode::Wait`].
+    pub fn scan(
+        self,
+        keyspace: KeyspaceId,
+        lower: Vec<u8>,
+        upper: Option<Vec<u8>>,
+    ) -> Result<Walk, Stop> {
+        self.walk(keyspace, lower, upper, false)
+    }
+
+    /// As [`Access::scan`], in descending order.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan_backward(
+        self,
+        keyspace: KeyspaceId,
+        lower: Vec<u8>,
+        upper: Option<Vec<u8>>,
+    ) -> Result<Walk, Stop> {
+        self.walk(keyspace, lower, upper, true)
+    }
+
+    fn walk(
+        self,
+        keyspace: KeyspaceId,
+        lower: Vec<u8>,
+        upper: Option<Vec<u8>>,
+        reverse: bool,
+    ) -> Result<Walk, Stop> {
+        let changes = self
+            .transaction
+            .map(|transaction| transaction.changes(keyspace, &lower, upper.as_deref()))
+            .filter(|changes| !changes.is_empty());
+        let walk = self.store.walk(keyspace, lower, upper, reverse)?;
+        Ok(match changes {
+            None => walk,
+            Some(changes) => walk.with_changes(changes, reverse, self.store.now_ms()),
+        })
+    }
+
+    /// As [`Store::len`]: keys of a logical database.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn len(self, database: usize) -> Result<u64, Stop> {
+        let Some(transaction) = self.transaction else { return self.store.len(database) };
+        let keyspace = self.store.keyspace(database);
+        let changes = transaction.changes(keyspace, b"", None);
+        if changes.is_empty() {
+            return self.store.len(database);
+        }
+        let mut walk = self.scan(keyspace, Vec::new(), None)?;
+        let mut keys = 0;
+        while let Some((record_key, _)) = walk.next()? {
+            keys += u64::from(key::is_meta(record_key));
+        }
+        Ok(keys)
+    }
+
+    /// As [`Store::lock`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn lock(self, mode: Mode, key: &MetaKey) -> Result<SlotLock<'a>, Stop> {
+        if self.transaction.is_some() {
+            return Ok(SlotLock::HELD);
+        }
+        self.store.lock(mode, key)
+    }
+
+    /// As [`Store::lock_all_of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lock_all_of(self, mode: Mode, keys: &[MetaKey]) -> Result<AllSlots<'a>, Stop> {
+        if self.transaction.is_some() {
+            return Ok(AllSlots::held());
+        }
+        self.store.lock_all_of(mode, keys)
+    }
+
+    /// As [`Store::clear`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear(self, databases: impl Iterator<Item = usize>) -> Result<bool, Stop> {
+        let Some(transaction) = self.transaction else { return self.store.clear(databases) };
+        let mut wrote = false;
+        for database in databases {
+            if self.len(database)? > 0 {
+                let keyspace = self.store.keyspace(database);
+                transaction.push(&Operation::DeleteRange { keyspace, start: b"", end: None })?;
+                wrote = true;
+            }
+        }
+        Ok(wrote)
+    }
+
+    /// As [`Store::swap`]. Inside a transaction it happens at once: the transaction's own writes go to
+    /// the keyspaces that they were meant for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn swap(self, first: usize, second: usize) -> Outcome {
+        match self.transaction {
+            None => self.store.swap(first, second),
+            Some(_) => self.store.exchange(first, second),
+        }
+    }
+}
+
+impl Store {
+    /// Commits what a transaction gathered. The caller holds the locks of its slots.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; then nothing of it happened.
+    pub fn commit_transaction(&self, mode: Mode, transaction: Transaction) -> Outcome {
+        let batch = transaction.into_batch();
+        if !batch.has_range() {
+            return self.commit(mode, &batch);
+        }
+        let cleared: Vec<_> = batch
+            .operations()
+            .filter_map(|operation| match operation {
+                Ok(Operation::DeleteRange { keyspace, start: b"", end: None }) => Some(keyspace),
+                _ => None,
+            })
+            .collect();
+        let touched = self.watched_in_each(&cleared)?;
+        self.commit(mode, &batch)?;
+        self.touch_each(&touched);
+        Ok(())
+    }
+}
