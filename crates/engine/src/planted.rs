@@ -51,11 +51,13 @@ pub enum Bug {
     BatchHalfReplayed,
     /// Reads show records whose time has come.
     ExpiredRecordShown,
+    /// What recovery read back counts as durable although nobody synced it.
+    RecoveredNotSynced,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AckBeforeSync,
         Self::SyncTriedAgain,
         Self::OlderSegmentNotSynced,
@@ -76,6 +78,7 @@ impl Bug {
         Self::PinIgnored,
         Self::BatchHalfReplayed,
         Self::ExpiredRecordShown,
+        Self::RecoveredNotSynced,
     ];
 }
 

@@ -125,7 +125,7 @@ impl Inner {
 
     fn house_job(&self) -> Result<Duration> {
         self.log_spares.prepare()?;
-        if self.options.durability == Durability::EverySec {
+        if self.options.durability != Durability::None {
             let visible = self.visible_seq();
             if self.sync.durable_seq() < visible && self.state.check_writable().is_ok() {
                 self.sync_to(visible)?;

@@ -21,7 +21,7 @@ use crate::events::Event;
 use crate::file_names::FileKind;
 use crate::memtable::Memtable;
 use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
-use crate::planted;
+use crate::planted::{self, Bug, is_planted};
 use crate::version::{Identity, KeyspaceMeta, VersionSet};
 use crate::vfs::{FileLock, MemVfs, Vfs};
 use crate::wal::log::{Log, LogEnv, Retired};
@@ -33,7 +33,8 @@ const SEGMENT_BYTES_MAX: usize = 16 << 20;
 impl Db {
     /// Opens the database in `dir`, creating it if the options allow.
     ///
-    /// **Durability**: everything recovered is durable when this returns.
+    /// **Durability**: what is recovered from the log is as durable as it was; [`Db::durable_seq`]
+    /// tells how far that is, and the next sync makes the rest durable before what comes after it.
     ///
     /// # Errors
     /// `Unavailable` naming the holder's pid when it is open elsewhere, `Invalid` when it is
@@ -190,41 +191,48 @@ impl Opened {
         Ok(Self { active, frozen, recovered, report, pins, distrust })
     }
 
-    /// Removes the segments that were not accepted and makes the others durable.
-    fn settle_log(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
-        for path in self.recovered.discarded.iter().rev() {
+    /// Removes the segments that were not accepted, and leaves those that may not be durable to the
+    /// first sync: reading them back is no reason to wait for the disk.
+    fn settle_log(&mut self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        let recovered = &mut self.recovered;
+        for path in recovered.discarded.iter().rev() {
             vfs.remove(path)?;
         }
-        let segments = &self.recovered.segments;
+        if !recovered.discarded.is_empty() {
+            vfs.sync_dir(&FileKind::Wal.dir(dir))?;
+        }
         if self.distrust {
-            settle_sync_failure(vfs, dir, segments)?;
+            settle_sync_failure(vfs, dir, &recovered.segments)?;
         }
-        for segment in segments {
-            let synced = vfs.sync_file(&FileKind::Wal.path(dir, segment.number));
-            synced.inspect_err(|_| mark_sync_failure(vfs, dir))?;
+        if self.distrust || is_planted(Bug::RecoveredNotSynced) {
+            recovered.segments_durable = recovered.segments.len();
+            recovered.durable_seq = recovered.last_seq;
         }
-        vfs.sync_dir(&FileKind::Wal.dir(dir))
+        for segment in &mut recovered.segments[recovered.segments_durable..] {
+            segment.sync_later(vfs.syncer(&FileKind::Wal.path(dir, segment.number))?);
+        }
+        Ok(())
     }
 
-    /// Makes what was recovered durable and builds the shared state.
+    /// Settles the log and builds the shared state.
     fn assemble(
-        self,
+        mut self,
         dir: &Path,
         options: Options,
         cache: Arc<BlockCache>,
         versions: VersionSet,
         lock: Option<Box<dyn FileLock>>,
     ) -> Result<Inner> {
-        let vfs = options.env.vfs.clone();
         let (uuid, hash_seed, numbers) =
             (versions.uuid(), versions.hash_seed(), versions.numbers().clone());
         if !options.read_only {
-            self.settle_log(&*vfs, dir)?;
+            self.settle_log(&*options.env.vfs, dir)?;
         }
         let last_seq = self.recovered.last_seq.max(versions.last_seq());
+        let durable_seq = self.recovered.durable_seq.max(versions.last_seq());
         let for_log = numbers.clone();
         let env = LogEnv {
-            vfs,
+            vfs: options.env.vfs.clone(),
             dir: dir.to_owned(),
             uuid,
             mapped: is_mapped(&options),
@@ -256,7 +264,7 @@ impl Opened {
                 active: self.active,
                 user_bytes: 0,
             }),
-            sync: SyncState::durable_up_to(last_seq),
+            sync: SyncState::durable_up_to(durable_seq),
             files: versions.context().clone(),
             blobs: versions.blob_files().clone(),
             versions: Mutex::new(versions),

@@ -34,8 +34,8 @@ pub trait Vfs: Send + Sync + 'static {
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()>;
     /// Cuts a file to `bytes`.
     fn truncate(&self, path: &Path, bytes: u64) -> Result<()>;
-    /// Makes the contents of an existing file durable, whoever wrote them.
-    fn sync_file(&self, path: &Path) -> Result<()>;
+    /// A handle that makes the contents of an existing file durable, whoever wrote them.
+    fn syncer(&self, path: &Path) -> Result<Arc<dyn SyncFile>>;
     /// Creates a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> Result<()>;
     /// Names (not paths) in a directory, unordered. A missing directory is an `Invalid` error.

@@ -107,9 +107,9 @@ impl Vfs for OsVfs {
         file.sync_data().map_err(|e| Error::io("sync", path, &e))
     }
 
-    fn sync_file(&self, path: &Path) -> Result<()> {
+    fn syncer(&self, path: &Path) -> Result<Arc<dyn SyncFile>> {
         let file = File::open(path).map_err(|e| Error::io("open", path, &e))?;
-        file.sync_data().map_err(|e| Error::io("sync", path, &e))
+        Ok(Arc::new(OsSync::new(file, path)))
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<()> {

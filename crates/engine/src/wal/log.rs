@@ -49,6 +49,11 @@ impl Retired {
     pub fn durable(number: FileNumber, first_seq: Seq, last_seq: Seq, end: usize) -> Self {
         Self { number, first_seq, last_seq, end, unsynced: None }
     }
+
+    /// Leaves it to the next sync to make the contents durable.
+    pub fn sync_later(&mut self, syncer: Arc<dyn SyncFile>) {
+        self.unsynced = Some(syncer);
+    }
 }
 
 /// The half of the log that is shared with the thread that prepares spares.
@@ -308,12 +313,12 @@ impl Log {
         if let Some(blank) = self.spares.spare.lock().take() {
             vfs.remove(blank.path())?;
         }
-        let Some(segment) = &self.segment else { return Ok(()) };
-        let path = segment.path().to_owned();
-        let is_mapped = segment.is_mapped();
         let plan = self.sync_plan();
         plan.run()?;
         self.note_synced(&plan);
+        let Some(segment) = &self.segment else { return Ok(()) };
+        let path = segment.path().to_owned();
+        let is_mapped = segment.is_mapped();
         // Says for ever that nothing before it may be missing.
         if let Some(due) = self.marker_due.take() {
             self.append_marker(due)?;

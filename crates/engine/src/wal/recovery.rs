@@ -38,6 +38,10 @@ pub struct Scope<'a> {
 pub struct Recovered {
     /// Segments whose records were accepted, oldest first.
     pub segments: Vec<Retired>,
+    /// How many of them, from the oldest on, a sync marker in a later one says are durable.
+    pub segments_durable: usize,
+    /// The last batch that a sync marker says is durable; 0 when none does.
+    pub durable_seq: Seq,
     /// Files without accepted records; the caller removes them before it writes.
     pub discarded: Vec<PathBuf>,
     /// Sequence number of the last batch; 0 when the log has none.
@@ -116,6 +120,7 @@ pub fn recover(
 fn forget_what_tables_outlive(scope: &Scope<'_>, recovered: &mut Recovered) {
     if recovered.segments.last().is_some_and(|last| last.last_seq < scope.flushed_seq) {
         let path = |segment: Retired| FileKind::Wal.path(scope.dir, segment.number);
+        recovered.segments_durable = 0;
         let paths: Vec<_> = recovered.segments.drain(..).map(path).collect();
         recovered.discarded.splice(..0, paths);
     }
@@ -229,6 +234,7 @@ fn replay(
     let limit = declared_end(segment, next).unwrap_or(usize::MAX);
     let mut records = Records::new(segment.bytes.get(), segment.uid);
     let mut last_seq = segment.header.first_seq - 1;
+    let mut batches_end = HEADER_BYTES;
     recovered.epoch = segment.header.epoch;
     while records.position() < limit {
         let mut ahead = records.clone();
@@ -238,6 +244,7 @@ fn replay(
                 break;
             }
             last_seq = record.seq;
+            batches_end = record.end;
             if record.seq > scope.flushed_seq {
                 apply(record.seq, record.payload).map_err(|e| e.context(segment.path.display()))?;
                 recovered.batches_replayed += 1;
@@ -249,6 +256,14 @@ fn replay(
             && let Ok(word) = record.payload.try_into()
         {
             recovered.epoch = u64::from_le_bytes(word);
+        }
+        let promised = promised_end(&record);
+        if promised > 0 {
+            // The marker itself may not be durable, nor what was written after the sync began.
+            recovered.segments_durable = recovered.segments.len();
+            let covers_all = promised >= batches_end as u64;
+            let covered = if covers_all { last_seq } else { segment.header.first_seq - 1 };
+            recovered.durable_seq = recovered.durable_seq.max(covered);
         }
         records = ahead;
     }

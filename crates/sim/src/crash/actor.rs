@@ -11,6 +11,7 @@ use super::draw::Draw;
 use super::model::{Change, State, batch_of};
 use super::record::{Copy, KeyspaceLife, Pin, Promise, Record};
 use super::setting::{DIR, Setting};
+use crate::disk::Disk;
 use crate::vfs::FaultVfs;
 
 /// Steps between two comparisons of the open database with the model.
@@ -48,7 +49,7 @@ impl Actor {
     ///
     /// # Errors
     /// None on a healthy disk, unless the database is wrong.
-    pub fn perform(mut self, steps: usize) -> Result<Record> {
+    pub fn perform(mut self, steps: usize) -> Result<(Record, Disk)> {
         self.vfs.record();
         self.open()?;
         for step in 1..=steps {
@@ -58,7 +59,7 @@ impl Actor {
             }
         }
         self.record.moments = self.vfs.take_moments();
-        Ok(self.record)
+        Ok((self.record, self.vfs.disk()))
     }
 
     /// Opens the database.
@@ -86,7 +87,8 @@ impl Actor {
             68..=70 => self.compact(),
             71..=78 => self.compact_step(),
             79..=84 => self.sync(),
-            85..=87 => self.reopen(),
+            85..=86 => self.reopen(),
+            87 => self.die(),
             88..=90 => self.create_keyspace(),
             91..=92 => self.drop_keyspace(),
             93..=94 => self.checkpoint(),
@@ -200,6 +202,15 @@ impl Actor {
         if let Some(db) = self.db.take() {
             db.close()?;
         }
+        self.open()
+    }
+
+    /// The process dies and another one recovers: what was acknowledged is there, durable or not.
+    fn die(&mut self) -> Result<()> {
+        self.note("kill".to_owned());
+        self.snapshots.clear();
+        self.vfs = self.vfs.kill();
+        drop(self.db.take());
         self.open()
     }
 

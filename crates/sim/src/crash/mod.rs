@@ -110,13 +110,13 @@ impl History {
     /// Performs the history of a seed; it must not fail on a healthy disk.
     pub fn perform(seed: u64, steps: usize) -> std::result::Result<Self, Box<Failure>> {
         let actor = Actor::new(seed);
-        let (setting, vfs) = (actor.setting.clone(), actor.vfs.clone());
+        let setting = actor.setting.clone();
         let crash = Crash { seed, steps, moment: 0, loss: Loss::ProcessCrash };
-        let record = actor.perform(steps).map_err(|error| {
+        let (record, end) = actor.perform(steps).map_err(|error| {
             let what = format!("the history itself failed: {error}");
             Box::new(Failure { crash, what, around: vec![format!("{setting:?}")] })
         })?;
-        Ok(Self { seed, steps, setting, record, end: vfs.disk() })
+        Ok(Self { seed, steps, setting, record, end })
     }
 
     /// Changes of the file system in the history.

@@ -1,10 +1,17 @@
 //! `AIDB_CRASH_STATES` (how many states) and `AIDB_CRASH_SEED` (first seed) make longer runs;
 //! `AIDB_CRASH="seed steps moment loss"` replays one crash.
 
+use std::path::Path;
+
+use aidb_base::Rng;
+use aidb_engine::{Db, Durability, WriteOptions};
+
 use super::fault::Trial;
+use super::setting::{DIR, Setting};
 use super::wal::LogHistory;
 use super::{Campaign, Crash, Failure, History};
 use crate::disk::Loss;
+use crate::vfs::{CallKind, FaultVfs};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -80,4 +87,29 @@ fn replay() {
     let crash = Crash { seed: number(0), steps: number(1) as usize, moment: number(2), loss };
     let history = History::perform(crash.seed, crash.steps).unwrap_or_else(|f| panic!("{f}"));
     history.crash(crash.moment, crash.loss).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn what_was_recovered_is_durable_after_the_next_sync_not_before() {
+    let vfs = FaultVfs::default();
+    let mut setting = Setting::draw(&mut Rng::seeded(1));
+    setting.durability = Durability::None;
+    let open = |vfs: &FaultVfs| Db::open(Path::new(DIR), setting.options(vfs)).unwrap();
+    let options = WriteOptions::default();
+    let db = open(&vfs);
+    db.put(0, b"a", b"1", 0, options).unwrap();
+    db.sync().unwrap();
+    db.put(0, b"b", b"2", 0, options).unwrap();
+    db.put(0, b"c", b"3", 0, options).unwrap();
+    let next = vfs.kill();
+    drop(db);
+    next.record();
+    let db = open(&next);
+    let calls = next.take_moments();
+    assert!(!calls.iter().any(|c| c.kind == CallKind::Sync && c.path.starts_with("/data/db/wal")));
+    assert_eq!((db.durable_seq(), db.visible_seq()), (1, 3));
+    db.sync().unwrap();
+    assert_eq!(db.durable_seq(), 3);
+    let after = open(&next.reboot(Loss::PowerDropped, 1));
+    assert_eq!(after.get(0, b"c").unwrap().as_deref(), Some(&b"3"[..]));
 }

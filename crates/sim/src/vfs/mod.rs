@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aidb_base::{Error, Result, Rng};
-use aidb_engine::vfs::{AppendFile, FileLock, MappedFile, ReadFile, Vfs};
+use aidb_engine::vfs::{AppendFile, FileLock, MappedFile, ReadFile, SyncFile, Vfs};
 use parking_lot::Mutex;
 
 use crate::disk::{Disk, Errno, InodeId, Loss};
@@ -111,6 +111,14 @@ impl FaultVfs {
         Self { mappable: self.mappable, ..Self::on(disk) }
     }
 
+    /// What the next process finds when this one dies: its page cache, its orders to fail and its
+    /// counts live on. Every call through this handle and its clones fails from now on.
+    #[must_use]
+    pub fn kill(&self) -> Self {
+        let next = self.world.lock().kill();
+        Self { mappable: self.mappable, world: Arc::new(Mutex::new(next)) }
+    }
+
     /// Makes a call that changes or reads the disk under the orders to fail.
     fn call<T>(
         &self,
@@ -189,10 +197,9 @@ impl Vfs for FaultVfs {
         })
     }
 
-    fn sync_file(&self, path: &Path) -> Result<()> {
-        let found = self.world.lock().disk.find(path);
-        let id = found.map_err(|errno| failure("open", path, errno))?;
-        aidb_engine::vfs::SyncFile::sync_data(&self.handle(id, path))
+    fn syncer(&self, path: &Path) -> Result<Arc<dyn SyncFile>> {
+        let id = self.call(CallKind::Open, "open", path, |world| world.disk.find(path))?;
+        Ok(Arc::new(self.handle(id, path)))
     }
 
     fn create_dir_all(&self, path: &Path) -> Result<()> {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, Errno, InodeId};
+use aidb_base::Rng;
+
+use crate::disk::{Disk, Errno, InodeId, Loss};
 
 /// What a call does. Counted separately, so that a test can fail the n-th of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +162,16 @@ impl World {
             ended: false,
             moments: None,
         }
+    }
+
+    /// Ends this world; the one that the next process finds.
+    pub(super) fn kill(&mut self) -> Self {
+        let next = Self::new(self.disk.after(Loss::ProcessCrash, &mut Rng::seeded(0)));
+        let mut next = std::mem::replace(self, next);
+        std::mem::swap(&mut next.disk, &mut self.disk);
+        next.locks.clear();
+        self.ended = true;
+        next
     }
 
     /// Counts the call, keeps the moment, and decides.

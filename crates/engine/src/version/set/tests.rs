@@ -92,8 +92,8 @@ impl Vfs for Failing {
         fail(&self.truncate, path)?;
         self.inner.truncate(path, bytes)
     }
-    fn sync_file(&self, path: &Path) -> Result<()> {
-        self.inner.sync_file(path)
+    fn syncer(&self, path: &Path) -> Result<Arc<dyn SyncFile>> {
+        self.inner.syncer(path)
     }
     fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.inner.create_dir_all(path)
