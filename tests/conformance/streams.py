@@ -8,12 +8,18 @@ from random import Random
 Command = list[bytes]
 
 KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\xfe", b"x" * 300]
+TYPED = {
+    b"h": [b"hash", b"{t}hash", b"big:hash"],
+}
+"""Keys that mostly hold one type, so that streams get deep into it."""
+FIELDS = [b"f%d" % n for n in range(6)] + [b"", b"bin\0\xff", b"7", b"-7", b"l" * 64, b"l" * 65]
 INTEGERS = [b"0", b"1", b"-1", b"7", b"10", b"100", b"-100", b"9223372036854775807"]
 ODD_INTEGERS = [b"", b"+1", b" 1", b"01", b"1.5", b"abc", b"-9223372036854775808", b"1e3"]
 ODD_INTEGERS += [b"9223372036854775808", b"-0", b"99999999999999999999"]
 FLOATS = [b"1.5", b"-0.25", b"3.0e3", b"0.1", b"1e-9", b"inf", b"nan", b"abc", b"1e400", b"12345"]
 VALUES = [b"", b"v", b"hello world", b"10", b"-7", b"3.5", b"bin\0\r\n\xff", b"y" * 44, b"y" * 45]
 VALUES += [b"z" * 5000]
+ANY_KEYS = KEYS + [key for keys in TYPED.values() for key in keys]
 EXPIRE_FLAGS = [b"NX", b"XX", b"GT", b"LT", b"gt", b"BOGUS"]
 PATTERNS = [b"*", b"a", b"?", b"[ab]", b"{t}*", b"*1", b"[^a]*", b"\\a", b"nothing*", b"*\0*"]
 
@@ -47,6 +53,37 @@ class Stream:
 
     def key(self) -> bytes:
         return self._random.choice(KEYS)
+
+    def any_key(self) -> bytes:
+        return self._random.choice(ANY_KEYS)
+
+    def of(self, kind: bytes) -> bytes:
+        """A key that probably holds a type."""
+        return self._random.choice(TYPED[kind] if self._random.random() < 0.9 else ANY_KEYS)
+
+    def field(self) -> bytes:
+        if self._random.random() < 0.3:
+            return b"m%d" % self._random.randrange(400)
+        return self._random.choice(FIELDS)
+
+    def fields(self, most: int = 4) -> list[bytes]:
+        """A few fields or members, seldom many."""
+        if self._random.random() < 0.03:
+            start = self._random.randrange(300)
+            return [b"m%d" % n for n in range(start, start + self._random.randint(100, 200))]
+        return [self.field() for _ in range(self._random.randint(1, most))]
+
+    def field_pairs(self) -> list[bytes]:
+        return [word for field in self.fields() for word in (field, self.element())]
+
+    def element(self) -> bytes:
+        """A value, mostly short."""
+        if self._random.random() < 0.5:
+            return b"%d" % self._random.randint(-20, 20)
+        return self.value()
+
+    def scan_options(self) -> list[bytes]:
+        return [b"COUNT", b"10000", *self.one_of([], [b"MATCH", b"*1*"], [b"match"])]
 
     def keys(self, most: int = 5) -> list[bytes]:
         return [self.key() for _ in range(self._random.randint(1, most))]
@@ -132,36 +169,40 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"INCRBY": lambda s: [s.key(), s.integer()],
     b"DECRBY": lambda s: [s.key(), s.integer()],
     b"INCRBYFLOAT": lambda s: [s.key(), s.number()],
-    b"DEL": lambda s: s.keys(),
-    b"UNLINK": lambda s: s.keys(2),
-    b"EXISTS": lambda s: s.keys(),
-    b"TOUCH": lambda s: s.keys(),
-    b"TYPE": lambda s: [s.key()],
+    b"DEL": lambda s: [s.any_key() for _ in range(2)],
+    b"UNLINK": lambda s: [s.any_key() for _ in range(2)],
+    b"EXISTS": lambda s: [s.any_key() for _ in range(2)],
+    b"TOUCH": lambda s: [s.any_key() for _ in range(2)],
+    b"TYPE": lambda s: [s.any_key()],
     b"KEYS": lambda s: s.one_of(*([pattern] for pattern in PATTERNS)),
-    b"RENAME": lambda s: [s.key(), s.key()],
-    b"RENAMENX": lambda s: [s.key(), s.key()],
+    b"RENAME": lambda s: [s.any_key(), s.any_key()],
+    b"RENAMENX": lambda s: [s.any_key(), s.any_key()],
     b"COPY": lambda s: [
-        s.key(),
-        s.key(),
+        s.any_key(),
+        s.any_key(),
         *s.one_of([], [b"DB", s.database()]),
         *s.some([b"REPLACE"]),
     ],
-    b"MOVE": lambda s: [s.key(), s.database()],
+    b"MOVE": lambda s: [s.any_key(), s.database()],
     b"SELECT": lambda s: [s.database()],
     b"SWAPDB": lambda s: [s.database(), s.database()],
     b"OBJECT": lambda s: [
         *s.one_of([b"ENCODING"], [b"encoding"], [b"FREQ"]),
-        s.key(),
+        s.any_key(),
     ],
-    b"EXPIRE": lambda s: [s.key(), s.far(), *s.some(EXPIRE_FLAGS, 0.1)],
-    b"PEXPIRE": lambda s: [s.key(), s.far() + b"000", *s.some(EXPIRE_FLAGS, 0.1)],
-    b"EXPIREAT": lambda s: [s.key(), s.moment(1, b"1", b"1000"), *s.some(EXPIRE_FLAGS, 0.1)],
-    b"PEXPIREAT": lambda s: [s.key(), s.moment(1000, b"1", b"1000"), *s.some(EXPIRE_FLAGS, 0.1)],
-    b"TTL": lambda s: [s.key()],
-    b"EXPIRETIME": lambda s: [s.key()],
-    b"PEXPIRETIME": lambda s: [s.key()],
-    b"PTTL": lambda s: [s.key()],
-    b"PERSIST": lambda s: [s.key()],
+    b"EXPIRE": lambda s: [s.any_key(), s.far(), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"PEXPIRE": lambda s: [s.any_key(), s.far() + b"000", *s.some(EXPIRE_FLAGS, 0.1)],
+    b"EXPIREAT": lambda s: [s.any_key(), s.moment(1, b"1", b"1000"), *s.some(EXPIRE_FLAGS, 0.1)],
+    b"PEXPIREAT": lambda s: [
+        s.any_key(),
+        s.moment(1000, b"1", b"1000"),
+        *s.some(EXPIRE_FLAGS, 0.1),
+    ],
+    b"TTL": lambda s: [s.any_key()],
+    b"EXPIRETIME": lambda s: [s.any_key()],
+    b"PEXPIRETIME": lambda s: [s.any_key()],
+    b"PTTL": lambda s: [s.any_key()],
+    b"PERSIST": lambda s: [s.any_key()],
     b"DBSIZE": lambda s: [],
     b"PING": lambda s: s.one_of([], [s.value()]),
     b"ECHO": lambda s: [s.value()],
@@ -171,6 +212,27 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
         [b"GETNAME"], [b"SETNAME", b"n"], [b"NOSUCH"], [b"SETNAME", b"a b"]
     ),
 }
+
+HASHES: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"HSET": lambda s: [s.of(b"h"), *s.field_pairs()],
+    b"HMSET": lambda s: [s.of(b"h"), *s.field_pairs()],
+    b"HSETNX": lambda s: [s.of(b"h"), s.field(), s.element()],
+    b"HGET": lambda s: [s.of(b"h"), s.field()],
+    b"HMGET": lambda s: [s.of(b"h"), *s.fields()],
+    b"HGETALL": lambda s: [s.of(b"h")],
+    b"HKEYS": lambda s: [s.of(b"h")],
+    b"HVALS": lambda s: [s.of(b"h")],
+    b"HLEN": lambda s: [s.of(b"h")],
+    b"HEXISTS": lambda s: [s.of(b"h"), s.field()],
+    b"HDEL": lambda s: [s.of(b"h"), *s.fields()],
+    b"HINCRBY": lambda s: [s.of(b"h"), s.field(), s.integer()],
+    b"HINCRBYFLOAT": lambda s: [s.of(b"h"), s.field(), s.number()],
+    b"HSTRLEN": lambda s: [s.of(b"h"), s.field()],
+    b"HRANDFIELD": lambda s: [s.of(b"h"), *s.one_of([], [s.index()], [s.index(), b"WITHVALUES"])],
+    b"HSCAN": lambda s: [s.of(b"h"), b"0", *s.scan_options()],
+}
+
+MAKERS |= HASHES
 
 RARE: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"FLUSHDB": lambda s: s.one_of([], [b"ASYNC"], [b"SYNC"], [b"BAD"]),

@@ -12,15 +12,21 @@ from typing import Any
 import pytest
 from tests.conformance.servers import AidbServer
 from tests.conformance.streams import Command, Stream
-from tests.conformance.wire import Failure, Members, Wire
+from tests.conformance.wire import Failure, Members, Pairs, Wire
 
 COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "6000"))
 SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))
 BATCH = 25
 TIME_TOLERANCE = 60_000
 
-UNORDERED = {b"keys", b"scan"}
+UNORDERED = {b"keys", b"scan", b"hkeys", b"hvals"}
 """Commands whose order is nobody's promise."""
+PAIRED = {b"hgetall"}
+"""The same with fields and values one behind the other."""
+WALKS = {b"hscan"}
+"""Cursor and elements."""
+RANDOM = {b"hrandfield"}
+"""Commands that choose: only how much they answer is comparable."""
 TIMES = {b"ttl", b"pttl", b"expiretime", b"pexpiretime"}
 """Commands whose reply depends on when they ran."""
 
@@ -30,19 +36,30 @@ def comparable(command: Command, reply: Any) -> Any:
     name = command[0].lower()
     if isinstance(reply, Failure):
         return reply
-    if name in UNORDERED and isinstance(reply, list):
+    if name in RANDOM:
+        return len(reply) if isinstance(reply, list) else reply is None
+    if name in WALKS and isinstance(reply, list) and len(reply) == 2:
+        # A scan that was not finished in one call shows some keys.
+        return sorted(pairs(name, reply[1]), key=repr) if reply[0] == b"0" else None
+    if isinstance(reply, Members | Pairs):
+        return sorted(reply.items, key=repr)
+    if isinstance(reply, list) and name in UNORDERED | PAIRED:
         if name == b"scan" and len(reply) == 2 and isinstance(reply[1], list):
-            # A scan that was not finished in one call shows some keys.
             return sorted(reply[1]) if reply[0] == b"0" else None
-        return sorted(reply)
-    if isinstance(reply, Members):
-        return sorted(map(repr, reply.items))
+        return sorted(pairs(name, reply), key=repr)
     return reply
+
+
+def pairs(name: bytes, items: list[Any]) -> list[Any]:
+    """Fields with their values where a reply has them in turn."""
+    if name in PAIRED | {b"hscan", b"zscan"}:
+        return list(zip(items[::2], items[1::2], strict=True))
+    return items
 
 
 def differ(command: Command, ours: Any, theirs: Any) -> bool:
     ours, theirs = comparable(command, ours), comparable(command, theirs)
-    if command[0].lower() == b"scan" and (ours is None or theirs is None):
+    if command[0].lower() in {b"scan"} | WALKS and (ours is None or theirs is None):
         return False
     if command[0].lower() in TIMES and isinstance(ours, int) and isinstance(theirs, int):
         return ((ours < 0 or theirs < 0) and ours != theirs) or abs(ours - theirs) > TIME_TOLERANCE

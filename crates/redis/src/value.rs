@@ -3,15 +3,18 @@
 //! ```text
 //! byte 0      type in the high nibble, encoding in the low one
 //! type 0      string: the bytes follow
-//! types 1..=6 list, set, sorted set, hash, stream, JSON: kept for them
+//! types 1..=4 list, set, sorted set, hash: see `collection`
+//! types 5, 6  stream, JSON: kept for them
 //! ```
 //!
-//! Encodings of a string say what `OBJECT ENCODING` may answer; the bytes are always the text.
+//! Encodings of a string say what `OBJECT ENCODING` may answer; the bytes are always the text. The
+//! low nibble of a collection has its flags.
 
 use aidb_base::Error;
 
+use crate::collection;
 use crate::number::parse_integer;
-use crate::stop::Stop;
+use crate::stop::{Stop, WRONG_TYPE};
 
 /// Type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,14 @@ use crate::stop::Stop;
 pub enum Type {
     /// A string of bytes.
     String = 0,
+    /// A list.
+    List = 1,
+    /// A set.
+    Set = 2,
+    /// A sorted set.
+    SortedSet = 3,
+    /// A hash.
+    Hash = 4,
 }
 
 impl Type {
@@ -26,6 +37,10 @@ impl Type {
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
+            Self::Hash => "hash",
         }
     }
 }
@@ -52,9 +67,11 @@ pub const HEADER_BYTES: usize = 1;
 pub struct Value<'a> {
     /// Type of the key.
     pub kind: Type,
-    /// Encoding of the string.
+    /// Encoding of the string; of other types `Whole`.
     pub encoding: Encoding,
-    /// The string.
+    /// Flags of a collection; of strings 0.
+    pub flags: u8,
+    /// The string, or what follows a collection's first byte.
     pub bytes: &'a [u8],
 }
 
@@ -69,13 +86,45 @@ impl<'a> Value<'a> {
             Some(0) => Encoding::Whole,
             Some(1) => Encoding::Text,
             Some(2) => Encoding::Pieces,
-            other => return Err(unknown(other.copied())),
+            Some(first) => return Self::decode_collection(*first, &record[HEADER_BYTES..]),
+            None => return Err(unknown(None)),
         };
-        Ok(Self { kind: Type::String, encoding, bytes: &record[HEADER_BYTES..] })
+        Ok(Self { kind: Type::String, encoding, flags: 0, bytes: &record[HEADER_BYTES..] })
+    }
+
+    fn decode_collection(first: u8, bytes: &'a [u8]) -> Result<Self, Stop> {
+        let kind = match first >> 4 {
+            1 => Type::List,
+            2 => Type::Set,
+            3 => Type::SortedSet,
+            4 => Type::Hash,
+            _ => return Err(unknown(Some(first))),
+        };
+        Ok(Self { kind, encoding: Encoding::Whole, flags: first & 0x0F, bytes })
+    }
+
+    /// The string.
+    ///
+    /// # Errors
+    /// [`WRONG_TYPE`] when it is none.
+    #[inline]
+    pub fn string(&self) -> Result<&'a [u8], Stop> {
+        if self.kind == Type::String { Ok(self.bytes) } else { Err(WRONG_TYPE) }
+    }
+
+    /// The byte from which type, encoding and flags were decoded.
+    pub fn first_byte(&self) -> u8 {
+        match self.kind {
+            Type::String => header(self.encoding),
+            kind => collection::header(kind, self.flags),
+        }
     }
 
     /// The answer of OBJECT ENCODING.
     pub fn encoding_name(&self) -> &'static str {
+        if self.kind != Type::String {
+            return collection::encoding_name(self.kind, self.flags);
+        }
         match self.encoding {
             Encoding::Pieces => "raw",
             Encoding::Whole if parse_integer(self.bytes).is_some() => "int",

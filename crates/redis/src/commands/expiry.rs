@@ -77,7 +77,7 @@ fn expire_generic(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
     let at = absolute(amount, unit, call.store.now_ms()).ok_or_else(|| invalid_expiry(name))?;
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let Some(old) = call.string(&key)? else {
+    let Some(old) = call.record(&key)? else {
         call.reply.integer(0);
         return Ok(());
     };
@@ -86,7 +86,7 @@ fn expire_generic(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
         return Ok(());
     }
     // A time before the epoch is in the past like any other.
-    call.put_string(&key, old.encoding, &old.bytes, at.max(1) as u64)?;
+    call.put_record(&key, &old.bytes, at.max(1) as u64)?;
     call.reply.integer(1);
     Ok(())
 }
@@ -95,9 +95,9 @@ fn expire_generic(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
 pub fn persist(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    match call.string(&key)? {
+    match call.record(&key)? {
         Some(old) if old.expire_at_ms != 0 => {
-            call.put_string(&key, old.encoding, &old.bytes, 0)?;
+            call.put_record(&key, &old.bytes, 0)?;
             call.reply.integer(1);
         }
         _ => call.reply.integer(0),

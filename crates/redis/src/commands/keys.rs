@@ -8,9 +8,8 @@ use crate::key::{self, MetaKey, tag};
 use crate::number::parse_integer;
 use crate::stop::{NO_SUCH_KEY, NOT_AN_INTEGER, Outcome, SYNTAX, Stop};
 use crate::store::DATABASES;
-use crate::value::header;
 
-use super::{Call, StoredString, is_word};
+use super::{Call, is_word, transfer};
 
 /// `TYPE key`
 pub fn type_of(call: &mut Call<'_>) -> Outcome {
@@ -41,7 +40,7 @@ fn rename_if<'a>(
     let pair = [call.key(1)?, call.key(2)?];
     let [source, target] = &pair;
     let _locks = call.store.lock_all_of(call.mode, &pair)?;
-    let value = call.string(source)?.ok_or(NO_SUCH_KEY)?;
+    let value = call.record(source)?.ok_or(NO_SUCH_KEY)?;
     // RENAME to itself is fine; RENAMENX to itself finds its target present.
     if !permits(call, target)? {
         return Ok(false);
@@ -49,20 +48,14 @@ fn rename_if<'a>(
     if source == target {
         return Ok(true);
     }
-    let record = record_of(&value);
-    call.commit(|batch, keyspace| {
-        batch.delete(keyspace, source.bytes())?;
-        batch.put(keyspace, target.bytes(), &record, value.expire_at_ms)?;
-        Ok(())
-    })?;
+    call.begin();
+    let pair = call.store.keyspaces(call.session.database);
+    transfer::hand_over(call, &value, pair, target)?;
+    let batch = &mut call.scratch.batch;
+    batch.delete(pair.keys, source.bytes())?;
+    batch.put(pair.keys, target.bytes(), &value.bytes, value.expire_at_ms)?;
+    call.commit_batch()?;
     Ok(true)
-}
-
-fn record_of(value: &StoredString) -> Vec<u8> {
-    let mut record = Vec::with_capacity(1 + value.bytes.len());
-    record.push(header(value.encoding));
-    record.extend_from_slice(&value.bytes);
-    record
 }
 
 /// `COPY source destination [DB index] [REPLACE]`
@@ -74,19 +67,19 @@ pub fn copy(call: &mut Call<'_>) -> Outcome {
         return Err(Stop::fail("ERR source and destination objects are the same"));
     }
     let _locks = call.store.lock_all_of(call.mode, &pair)?;
-    let keyspace = call.store.keyspace(database);
-    let Some(value) = call.string(source)? else {
+    let to = call.store.keyspaces(database);
+    let Some(value) = call.record(source)? else {
         call.reply.integer(0);
         return Ok(());
     };
-    if !replaces && present_in(call, keyspace, target)? {
+    if !replaces && present_in(call, to.keys, target)? {
         call.reply.integer(0);
         return Ok(());
     }
-    let record = record_of(&value);
-    call.commit(|batch, _| {
-        Ok(batch.put(keyspace, target.bytes(), &record, value.expire_at_ms)?)
-    })?;
+    call.begin();
+    let record = transfer::duplicate(call, &value, to, target)?;
+    call.scratch.batch.put(to.keys, target.bytes(), &record, value.expire_at_ms)?;
+    call.commit_batch()?;
     call.reply.integer(1);
     Ok(())
 }
@@ -130,22 +123,22 @@ pub fn move_key(call: &mut Call<'_>) -> Outcome {
     }
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let target = call.store.keyspace(database);
-    let value = call.string(&key)?;
+    let (from, to) = (call.store.keyspaces(call.session.database), call.store.keyspaces(database));
+    let value = call.record(&key)?;
     let Some(value) = value else {
         call.reply.integer(0);
         return Ok(());
     };
-    if present_in(call, target, &key)? {
+    if present_in(call, to.keys, &key)? {
         call.reply.integer(0);
         return Ok(());
     }
-    let record = record_of(&value);
-    call.commit(|batch, source| {
-        batch.delete(source, key.bytes())?;
-        batch.put(target, key.bytes(), &record, value.expire_at_ms)?;
-        Ok(())
-    })?;
+    call.begin();
+    let record = transfer::duplicate(call, &value, to, &key)?;
+    let batch = &mut call.scratch.batch;
+    batch.delete(from.keys, key.bytes())?;
+    batch.put(to.keys, key.bytes(), &record, value.expire_at_ms)?;
+    call.commit_batch()?;
     call.reply.integer(1);
     Ok(())
 }

@@ -5,7 +5,12 @@
 //! effect, and be run again in [`Mode::Wait`].
 
 pub mod expiry;
+pub mod hashes;
 pub mod keys;
+mod members;
+pub mod members_random;
+mod members_read;
+pub mod members_scan;
 pub mod multi;
 pub mod numbers;
 pub mod object;
@@ -15,6 +20,7 @@ pub mod set_options;
 pub mod strings;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use aidb_base::KeyspaceId;
 use aidb_engine::batch::WriteBatch;
@@ -38,6 +44,8 @@ pub struct Scratch {
     record: Vec<u8>,
     /// Operations to commit.
     batch: WriteBatch,
+    /// Items of a packed collection.
+    items: Vec<u8>,
     /// Counters since the thread began.
     pub counters: Counters,
 }
@@ -131,6 +139,25 @@ impl<'a> Call<'a> {
         Ok(found)
     }
 
+    /// Counts a lookup that was done by other means.
+    fn count_lookup(&mut self, found: bool) {
+        let counters = &mut self.scratch.counters;
+        *(if found { &mut counters.hits } else { &mut counters.misses }) += 1;
+    }
+
+    /// As [`Call::look_up`] for commands on strings.
+    #[inline]
+    fn look_up_string<R>(
+        &mut self,
+        key: &MetaKey,
+        f: impl FnOnce(&mut Reply<'a>, &[u8], u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        let read = |reply: &mut Reply<'a>, value: Value<'_>, expiry| -> Result<R, Stop> {
+            Ok(f(reply, value.string()?, expiry))
+        };
+        self.look_up(key, read)?.transpose()
+    }
+
     /// Reads a key for a command that will write it.
     #[inline]
     fn read<R>(
@@ -147,11 +174,16 @@ impl<'a> Call<'a> {
 
     /// A copy of a key's string, its encoding and expiry.
     fn string(&self, key: &MetaKey) -> Result<Option<StoredString>, Stop> {
-        self.read(key, |value, expire_at_ms| StoredString {
-            bytes: value.bytes.to_vec(),
-            encoding: value.encoding,
-            expire_at_ms,
-        })
+        let read = |value: Value<'_>, expire_at_ms| -> Result<StoredString, Stop> {
+            let bytes = value.string()?.to_vec();
+            Ok(StoredString { bytes, encoding: value.encoding, expire_at_ms })
+        };
+        self.read(key, read)?.transpose()
+    }
+
+    /// A copy of a key's record, whatever its type.
+    fn record(&self, key: &MetaKey) -> Result<Option<StoredRecord>, Stop> {
+        self.read(key, |value, expire_at_ms| StoredRecord::new(&value, expire_at_ms))
     }
 
     /// Stores a string. An expiry that has passed removes the key instead.
@@ -163,20 +195,27 @@ impl<'a> Call<'a> {
         bytes: &[u8],
         expire_at_ms: u64,
     ) -> Outcome {
-        if self.has_passed(expire_at_ms) {
-            return self.delete(key);
-        }
         let record = &mut self.scratch.record;
         record.clear();
         record.push(header(encoding));
         record.extend_from_slice(bytes);
-        let keyspace = self.store.keyspace(self.session.database);
-        let outcome = self.store.put(self.mode, keyspace, key, record, expire_at_ms);
-        self.scratch.counters.commits += u64::from(outcome.is_ok());
-        if record.capacity() > RECORD_KEPT_MAX {
-            *record = Vec::new();
+        let record = std::mem::take(record);
+        let outcome = self.put_record(key, &record, expire_at_ms);
+        if record.capacity() <= RECORD_KEPT_MAX {
+            self.scratch.record = record;
         }
         outcome
+    }
+
+    /// Stores an encoded record. An expiry that has passed removes the key instead.
+    #[inline]
+    fn put_record(&mut self, key: &MetaKey, record: &[u8], expire_at_ms: u64) -> Outcome {
+        if self.has_passed(expire_at_ms) {
+            return self.delete(key);
+        }
+        self.store.put(self.mode, self.keyspace(), key, record, expire_at_ms)?;
+        self.scratch.counters.commits += 1;
+        Ok(())
     }
 
     fn delete(&mut self, key: &MetaKey) -> Outcome {
@@ -190,10 +229,25 @@ impl<'a> Call<'a> {
         &mut self,
         fill: impl FnOnce(&mut WriteBatch, KeyspaceId) -> Result<(), Stop>,
     ) -> Outcome {
+        self.begin();
         let keyspace = self.keyspace();
+        fill(&mut self.scratch.batch, keyspace)?;
+        self.commit_batch()
+    }
+
+    /// Empties the batch, to be filled and given to [`Call::commit_batch`].
+    #[inline]
+    fn begin(&mut self) {
+        self.scratch.batch.clear();
+    }
+
+    /// Commits the batch; an empty one is nothing.
+    #[inline]
+    fn commit_batch(&mut self) -> Outcome {
         let batch = &mut self.scratch.batch;
-        batch.clear();
-        fill(batch, keyspace)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         let outcome = self.store.commit(self.mode, batch);
         self.scratch.counters.commits += u64::from(outcome.is_ok());
         if batch.bytes() > RECORD_KEPT_MAX {
@@ -216,6 +270,21 @@ struct StoredString {
     bytes: Vec<u8>,
     encoding: Encoding,
     expire_at_ms: u64,
+}
+
+/// The record of a key of any type.
+struct StoredRecord {
+    bytes: Vec<u8>,
+    expire_at_ms: u64,
+}
+
+impl StoredRecord {
+    fn new(value: &Value<'_>, expire_at_ms: u64) -> Self {
+        let mut bytes = Vec::with_capacity(1 + value.bytes.len());
+        bytes.push(value.first_byte());
+        bytes.extend_from_slice(value.bytes);
+        Self { bytes, expire_at_ms }
+    }
 }
 
 /// Whether an argument is the given word in any case.

@@ -12,7 +12,11 @@ pub fn mget(call: &mut Call<'_>) -> Outcome {
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
     call.reply.array(keys.len());
     for key in &keys {
-        if call.look_up(key, |reply, value, _| reply.bulk(value.bytes))?.is_none() {
+        // What is no string is as good as absent here.
+        let found = call.look_up(key, |reply, value, _| {
+            value.string().map(|string| reply.bulk(string)).is_ok()
+        })?;
+        if found != Some(true) {
             call.reply.null();
         }
     }

@@ -10,7 +10,8 @@ use super::Call;
 pub fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let old = call.read(&key, |value, expiry| (Extended::parse(value.bytes), expiry))?;
+    let old = call.read(&key, |value, expiry| (value.string().map(Extended::parse), expiry))?;
+    let old = old.map(|(number, expiry)| number.map(|number| (number, expiry))).transpose()?;
     let (value, expire_at_ms) = match old {
         None => (Extended::ZERO, 0),
         Some((Some(value), expiry)) => (value, expiry),

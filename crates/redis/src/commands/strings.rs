@@ -14,7 +14,7 @@ const STRING_BYTES_MAX: usize = 512 << 20;
 #[inline]
 pub fn get(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    if call.look_up(&key, |reply, value, _| reply.bulk(value.bytes))?.is_none() {
+    if call.look_up_string(&key, |reply, value, _| reply.bulk(value))?.is_none() {
         call.reply.null();
     }
     Ok(())
@@ -45,8 +45,8 @@ fn set_with_options(call: &mut Call<'_>) -> Outcome {
     let mut old_expiry = None;
     if reads {
         old_expiry = if options.get {
-            call.look_up(&key, |reply, value, expiry| {
-                reply.bulk(value.bytes);
+            call.look_up_string(&key, |reply, value, expiry| {
+                reply.bulk(value);
                 expiry
             })?
         } else {
@@ -115,7 +115,7 @@ fn set_expiring(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
 pub fn getset(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    if call.look_up(&key, |reply, value, _| reply.bulk(value.bytes))?.is_none() {
+    if call.look_up_string(&key, |reply, value, _| reply.bulk(value))?.is_none() {
         call.reply.null();
     }
     call.put_string(&key, Encoding::Whole, call.args.get(2), 0)
@@ -125,7 +125,7 @@ pub fn getset(call: &mut Call<'_>) -> Outcome {
 pub fn getdel(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    if call.look_up(&key, |reply, value, _| reply.bulk(value.bytes))?.is_none() {
+    if call.look_up_string(&key, |reply, value, _| reply.bulk(value))?.is_none() {
         call.reply.null();
         return Ok(());
     }
@@ -159,7 +159,7 @@ pub fn getex(call: &mut Call<'_>) -> Outcome {
 /// `STRLEN key`
 pub fn strlen(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let length = call.look_up(&key, |_, value, _| value.bytes.len())?.unwrap_or(0);
+    let length = call.look_up_string(&key, |_, value, _| value.len())?.unwrap_or(0);
     call.reply.integer(length as i64);
     Ok(())
 }
@@ -227,8 +227,8 @@ fn check_length(bytes: usize) -> Outcome {
 pub fn getrange(call: &mut Call<'_>) -> Outcome {
     let (start, end) = (call.integer(2)?, call.integer(3)?);
     let key = call.key(1)?;
-    let found = call.look_up(&key, |reply, value, _| {
-        reply.bulk(range(value.bytes, start, end));
+    let found = call.look_up_string(&key, |reply, value, _| {
+        reply.bulk(range(value, start, end));
     })?;
     if found.is_none() {
         call.reply.bulk(b"");
@@ -276,7 +276,8 @@ pub fn decrby(call: &mut Call<'_>) -> Outcome {
 fn add(call: &mut Call<'_>, amount: i64) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let old = call.read(&key, |value, expiry| (parse_integer(value.bytes), expiry))?;
+    let old = call.read(&key, |value, expiry| (value.string().map(parse_integer), expiry))?;
+    let old = old.map(|(number, expiry)| number.map(|number| (number, expiry))).transpose()?;
     let (value, expire_at_ms) = match old {
         None => (0, 0),
         Some((Some(value), expiry)) => (value, expiry),

@@ -48,6 +48,11 @@ impl Extended {
         Some(Self { negative, ..value })
     }
 
+    /// Whether it is not infinite.
+    pub fn is_finite(&self) -> bool {
+        !self.infinite
+    }
+
     /// The rounded sum; `None` when it is not finite.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         if self.infinite || other.infinite {

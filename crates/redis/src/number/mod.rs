@@ -1,10 +1,12 @@
 //! Numbers as Redis reads and writes them.
 
 mod big;
+mod double;
 mod extended;
 #[cfg(test)]
 mod tests;
 
+pub use double::{double_text, parse_double, parse_double_loosely};
 pub use extended::Extended;
 
 /// Parses a canonical decimal integer: no blanks, no plus sign, no leading zeroes, no `-0`.

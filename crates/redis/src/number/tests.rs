@@ -74,3 +74,34 @@ fn what_is_no_finite_number_is_refused() {
     assert_eq!(sum("inf", "1"), None);
     assert_eq!(sum("1e4932", "1e4932"), None);
 }
+
+#[test]
+fn doubles_are_written_with_seventeen_digits() {
+    let texts = [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (3.1, "3.1000000000000001"),
+        (-12.5, "-12.5"),
+        (1e16, "10000000000000000"),
+        (1e17, "1e+17"),
+        (1.5e300, "1.5000000000000001e+300"),
+        (1e-5, "1.0000000000000001e-05"),
+        (0.0001, "0.0001"),
+        (f64::NEG_INFINITY, "-inf"),
+    ];
+    for (value, text) in texts {
+        assert_eq!(double_text(value), text);
+    }
+}
+
+#[test]
+fn doubles_out_of_range_are_no_scores() {
+    for text in ["", "nan", "1e400", "1e-400", " 1", "1 ", "abc", "1e", "."] {
+        assert_eq!(parse_double(text.as_bytes()), None, "{text}");
+    }
+    for (text, value) in [("1", 1.0), ("+inf", f64::INFINITY), ("-1e3", -1000.0), ("0e-999", 0.0)] {
+        assert_eq!(parse_double(text.as_bytes()), Some(value), "{text}");
+    }
+    assert_eq!(parse_double_loosely(b""), Some(0.0));
+    assert_eq!(parse_double_loosely(b" 1e400"), Some(f64::INFINITY));
+}

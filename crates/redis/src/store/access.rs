@@ -238,8 +238,14 @@ impl<'a> Access<'a> {
         let mut wrote = false;
         for database in databases {
             if self.len(database)? > 0 {
-                let keyspace = self.store.keyspace(database);
-                transaction.push(&Operation::DeleteRange { keyspace, start: b"", end: None })?;
+                let pair = self.store.keyspaces(database);
+                for keyspace in [pair.keys, pair.members] {
+                    transaction.push(&Operation::DeleteRange {
+                        keyspace,
+                        start: b"",
+                        end: None,
+                    })?;
+                }
                 wrote = true;
             }
         }

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! key "databases" in the system keyspace: 16 × keyspace id u32 LE
+//! keyspace NAME            keys and their metadata: one record per key, so its length is DBSIZE
+//! keyspace NAME:members    members of large collections of those keys
 //! ```
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_base::{Error, KeyspaceId, Result};
 use aidb_engine::db::{Db, WriteOptions};
@@ -17,7 +19,27 @@ const RECORD: &[u8] = b"databases";
 
 pub(super) struct Databases {
     system: KeyspaceId,
-    keyspaces: [AtomicU32; DATABASES],
+    pairs: [AtomicU64; DATABASES],
+}
+
+/// Keyspaces of one logical database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Keys and their metadata.
+    pub keys: KeyspaceId,
+    /// Members of large collections.
+    pub members: KeyspaceId,
+}
+
+impl Pair {
+    fn pack(self) -> u64 {
+        u64::from(self.keys) << 32 | u64::from(self.members)
+    }
+
+    #[inline]
+    fn unpack(packed: u64) -> Self {
+        Self { keys: (packed >> 32) as KeyspaceId, members: packed as KeyspaceId }
+    }
 }
 
 impl Databases {
@@ -26,12 +48,21 @@ impl Databases {
             Some(record) => decode(&record)?,
             None => create(db, system)?,
         };
-        Ok(Self { system, keyspaces: ids.map(AtomicU32::new) })
+        let mut pairs = Vec::with_capacity(DATABASES);
+        for keys in ids {
+            pairs.push(Pair { keys, members: members_of(db, keys)? });
+        }
+        Ok(Self { system, pairs: std::array::from_fn(|i| AtomicU64::new(pairs[i].pack())) })
     }
 
     #[inline]
-    pub(super) fn keyspace(&self, database: usize) -> KeyspaceId {
-        self.keyspaces[database % DATABASES].load(Ordering::Acquire)
+    pub(super) fn pair(&self, database: usize) -> Pair {
+        Pair::unpack(self.pairs[database % DATABASES].load(Ordering::Acquire))
+    }
+
+    /// The keyspace of keys that belongs to one of members.
+    pub(super) fn keys_of(&self, members: KeyspaceId) -> Option<KeyspaceId> {
+        (0..DATABASES).map(|i| self.pair(i)).find(|p| p.members == members).map(|p| p.keys)
     }
 
     /// The caller keeps every other writer out.
@@ -42,13 +73,26 @@ impl Databases {
         second: usize,
         options: WriteOptions,
     ) -> Result<()> {
-        let mut ids: [KeyspaceId; DATABASES] = std::array::from_fn(|i| self.keyspace(i));
-        ids.swap(first, second);
-        db.put(self.system, RECORD, &encode(&ids), 0, options)?;
-        for (slot, id) in self.keyspaces.iter().zip(ids) {
-            slot.store(id, Ordering::Release);
+        let mut pairs: [Pair; DATABASES] = std::array::from_fn(|i| self.pair(i));
+        pairs.swap(first, second);
+        db.put(self.system, RECORD, &encode(&pairs.map(|pair| pair.keys)), 0, options)?;
+        for (place, pair) in self.pairs.iter().zip(pairs) {
+            place.store(pair.pack(), Ordering::Release);
         }
         Ok(())
+    }
+}
+
+/// The keyspace of members that belongs to one of keys; made when it is missing.
+fn members_of(db: &Db, keys: KeyspaceId) -> Result<KeyspaceId> {
+    let known = db.keyspaces().into_iter().find(|(id, _, _)| *id == keys);
+    let Some((_, name, _)) = known else {
+        return Err(Error::internal(format!("logical database without its keyspace {keys}")));
+    };
+    let name = format!("{name}:members");
+    match db.keyspace(&name) {
+        Some(id) => Ok(id),
+        None => db.create_keyspace(&name, &KeyspaceOptions::default()),
     }
 }
 

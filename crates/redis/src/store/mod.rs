@@ -7,6 +7,7 @@
 mod access;
 mod databases;
 mod locks;
+mod owners;
 mod scan_hints;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::value::Value;
 pub use access::Access;
 pub use databases::DATABASES;
 use databases::Databases;
+pub use databases::Pair;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use scan_hints::ScanHints;
 pub use transaction::Transaction;
@@ -138,7 +140,13 @@ impl Store {
     /// Keyspace of a logical database. Under a slot's lock the answer holds until its release.
     #[inline]
     pub fn keyspace(&self, database: usize) -> KeyspaceId {
-        self.databases.keyspace(database)
+        self.databases.pair(database).keys
+    }
+
+    /// Both keyspaces of a logical database; holds as [`Store::keyspace`] does.
+    #[inline]
+    pub fn keyspaces(&self, database: usize) -> Pair {
+        self.databases.pair(database)
     }
 
     /// Versions for collections.
@@ -253,6 +261,7 @@ impl Store {
         }?;
         if self.watches.any() {
             self.watches.touch_all(batch);
+            self.touch_owners(batch);
         }
         Ok(())
     }
@@ -375,11 +384,13 @@ impl Store {
     pub fn clear(&self, databases: impl Iterator<Item = usize>) -> std::result::Result<bool, Stop> {
         {
             let _locks = self.locks.lock_every_slot();
-            let keyspaces: Vec<_> = databases.map(|database| self.keyspace(database)).collect();
+            let pairs: Vec<_> = databases.map(|database| self.keyspaces(database)).collect();
+            let keyspaces: Vec<_> = pairs.iter().map(|pair| pair.keys).collect();
             let mut batch = WriteBatch::new();
-            for keyspace in &keyspaces {
-                if self.db.len(*keyspace)? > 0 {
-                    batch.delete_range(*keyspace, b"", None)?;
+            for pair in &pairs {
+                if self.db.len(pair.keys)? > 0 {
+                    batch.delete_range(pair.keys, b"", None)?;
+                    batch.delete_range(pair.members, b"", None)?;
                 }
             }
             if batch.is_empty() {

@@ -1,0 +1,74 @@
+//! Reading one member, and lengths, without a lock and without a copy.
+
+use std::cell::Cell;
+
+use crate::collection::Spread;
+use crate::collection::packed::{Items, find};
+use crate::key::MetaKey;
+use crate::resp::Reply;
+use crate::stop::{Outcome, Stop};
+use crate::value::{Type, Value};
+
+use super::Call;
+use super::members::{View, view};
+
+/// Reads the member that is argument 2; `found` replies. Whether it was there.
+pub(super) fn read_one(
+    call: &mut Call<'_>,
+    kind: Type,
+    found: impl Fn(&mut Reply<'_>, &[u8]),
+) -> Result<bool, Stop> {
+    let key = call.key(1)?;
+    let member = call.args.get(2);
+    let is_there = Cell::new(false);
+    let answer = |reply: &mut Reply<'_>, value: &[u8]| {
+        is_there.set(true);
+        found(reply, value);
+    };
+    let read = |reply: &mut Reply<'_>, value: Value<'_>| -> Result<Option<Spread>, Stop> {
+        match view(&value, kind)? {
+            View::Spread(spread) => return Ok(Some(spread)),
+            View::Packed(items) => {
+                if let Some(place) = find(items, kind != Type::Set, member) {
+                    answer(reply, &items[place.value]);
+                }
+            }
+        }
+        Ok(None)
+    };
+    loop {
+        let spread = call.look_up(&key, |reply, value, _| read(reply, value))?.transpose()?;
+        let Some(spread) = spread.flatten() else { return Ok(is_there.get()) };
+        let members = call.store.keyspaces(call.session.database).members;
+        let place = spread.id.member(kind, member);
+        let reply = &mut call.reply;
+        call.store.read_record(call.mode, members, &place, |value, _| answer(reply, value))?;
+        if is_there.get() || is_current(call, &key, kind, &spread)? {
+            return Ok(is_there.get());
+        }
+    }
+}
+
+/// Whether a collection is still the one that was read: if not, its members may be gone already.
+fn is_current(call: &Call<'_>, key: &MetaKey, kind: Type, read: &Spread) -> Result<bool, Stop> {
+    let now = call.read(key, |value, _| match view(&value, kind) {
+        Ok(View::Spread(now)) => now.id == read.id,
+        _ => false,
+    })?;
+    Ok(now == Some(true))
+}
+
+/// HLEN, SCARD, ZCARD.
+pub(super) fn reply_length(call: &mut Call<'_>, kind: Type) -> Outcome {
+    let key = call.key(1)?;
+    let per_item = 1 + u64::from(kind != Type::Set);
+    let read = |value: Value<'_>| -> Result<u64, Stop> {
+        Ok(match view(&value, kind)? {
+            View::Packed(items) => Items::new(items).count() as u64 / per_item,
+            View::Spread(spread) => spread.count,
+        })
+    };
+    let length = call.look_up(&key, |_, value, _| read(value))?.transpose()?;
+    call.reply.integer(length.unwrap_or(0) as i64);
+    Ok(())
+}

@@ -1,0 +1,215 @@
+"""Collections against a real Redis: edges that random streams seldom meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.conformance.servers import AidbServer
+from tests.conformance.test_differential import differ
+from tests.conformance.wire import Wire
+
+LONG = "x" * 65
+
+HASHES = f"""
+HSET h a
+HSET h a 1 b
+HMSET h a 1 b
+HSET h a 1 a 2 b 3
+HGETALL h
+HSET h a 1 c 2
+HGET h
+HGET none a
+HMGET none a b
+HMGET h a none b
+HGETALL none
+HKEYS none
+HVALS none
+HLEN none
+HSTRLEN none a
+HSTRLEN h a
+HEXISTS h a
+HEXISTS h z
+HINCRBY h a 9223372036854775807
+HINCRBY h a 1
+HINCRBY h a 1.5
+HINCRBY h n -5
+HSET h text abc
+HINCRBY h text 1
+HINCRBYFLOAT h text 1
+HINCRBYFLOAT h a abc
+HINCRBYFLOAT h f 3.0e3
+HINCRBYFLOAT h f 0.1
+HINCRBYFLOAT h f inf
+HINCRBYFLOAT h f nan
+HSET h spaced ' 1'
+HINCRBY h spaced 1
+HINCRBYFLOAT h spaced 1
+HSETNX h a 5
+HSETNX h new 5
+OBJECT ENCODING h
+HSET h {LONG} 1
+OBJECT ENCODING h
+HDEL h {LONG}
+OBJECT ENCODING h
+HDEL h a b c n text f new spaced none
+EXISTS h
+HDEL none a
+HSET k a 1
+HGET k a
+HGETALL k
+HLEN k
+HDEL k a
+HSETNX k a 1
+HINCRBY k a 1
+HINCRBYFLOAT k a 1
+HMGET k a
+HRANDFIELD k
+HSCAN k 0
+GET h
+HSET h a 1
+GET h
+APPEND h x
+INCR h
+GETRANGE h 0 1
+SETRANGE h 0 x
+STRLEN h
+GETDEL h
+GETEX h
+GETSET h x
+SET h x GET
+INCRBYFLOAT h 1
+MGET k h
+SETNX h x
+SET h x NX
+HRANDFIELD h
+HRANDFIELD h 0
+HRANDFIELD h 5
+HRANDFIELD h -3
+HRANDFIELD h 5 WITHVALUES
+HRANDFIELD h -2 WITHVALUES
+HRANDFIELD h 1 BOGUS
+HRANDFIELD h 1 WITHVALUES x
+HRANDFIELD h abc
+HRANDFIELD h 9223372036854775807
+HRANDFIELD h -9223372036854775808
+HRANDFIELD h 9223372036854775807 WITHVALUES
+HRANDFIELD none
+HRANDFIELD none 3
+HSCAN h
+HSCAN h abc
+HSCAN h 0
+HSCAN h 0 COUNT 0
+HSCAN h 0 COUNT abc
+HSCAN h 0 COUNT
+HSCAN h 0 MATCH b*
+HSCAN h 0 NOSUCH 1
+HSCAN none 0 NOSUCH 1
+HSCAN none abc
+TYPE h
+EXPIRE h 100
+HSET h b 2
+TTL h
+PERSIST h
+RENAME h i
+HGETALL i
+COPY i h
+HGETALL h
+MOVE i 1
+EXISTS i
+SET h x
+TYPE h
+OBJECT REFCOUNT h
+"""
+
+SCRIPTS = {"hashes": HASHES}
+
+
+def lines(script: str) -> list[str]:
+    return [line for line in script.splitlines() if line]
+
+
+def send_line(wire: Wire, line: str) -> Any:
+    wire.send(line.encode() + b"\r\n")
+    return wire.read()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_get_the_replies_of_redis(
+    server: AidbServer, redis_port: int, name: str, protocol: int
+) -> None:
+    with Wire(redis_port, protocol=protocol) as theirs, server.connect(protocol) as ours:
+        theirs("FLUSHALL")
+        for wire in (ours, theirs):
+            wire("SET", "k", "10")
+        for line in lines(SCRIPTS[name]):
+            mine, other = send_line(ours, line), send_line(theirs, line)
+            command = [word.encode() for word in line.split()]
+            assert not differ(command, mine, other), f"{line}\naidb:  {mine!r}\nredis: {other!r}"
+
+
+def fill_hash(wire: Wire, key: str, count: int) -> None:
+    for start in range(0, count, 100):
+        pairs = [f"{word}{n}" for n in range(start, start + 100) for word in ("f", "v")]
+        wire("HSET", key, *pairs)
+
+
+def walk(wire: Wire, command: str, key: str, *options: str | int) -> tuple[list[bytes], int]:
+    found: list[bytes] = []
+    cursor, calls = b"0", 0
+    while True:
+        cursor, items = wire(command, key, cursor, *options)
+        found += items
+        calls += 1
+        if cursor == b"0":
+            return found, calls
+
+
+def test_a_large_hash_is_walked_in_pieces_while_it_changes(server: AidbServer) -> None:
+    with server.connect() as wire, server.connect() as other:
+        fill_hash(wire, "h", 3000)
+        found: list[bytes] = []
+        cursor, calls = b"0", 0
+        while True:
+            cursor, items = wire("HSCAN", "h", cursor, "COUNT", 50)
+            found += items[::2]
+            other("HSET", "h", f"more{calls}", "x")
+            other("HDEL", "h", f"f{2000 + calls}")
+            calls += 1
+            if cursor == b"0":
+                break
+        stable = {b"f%d" % n for n in range(2000)}
+        assert stable <= set(found)
+        assert len(found) == len(set(found))
+        assert 40 < calls < 80
+
+
+def test_a_large_hash_keeps_its_fields_under_other_names(wire: Wire) -> None:
+    fill_hash(wire, "{t}h", 1000)
+    expected = dict(zip(*[iter(wire("HGETALL", "{t}h"))] * 2, strict=True))
+    assert len(expected) == wire("HLEN", "{t}h") == 1000
+    wire("RENAME", "{t}h", "{t}i")
+    wire("COPY", "{t}i", "{t}j")
+    wire("HDEL", "{t}i", "f1")
+    wire("MOVE", "{t}j", 3)
+    assert wire("DBSIZE") == 1
+    wire("SELECT", 3)
+    assert wire("DBSIZE") == 1
+    assert wire("HGET", "{t}j", "f1") == b"v1"
+    assert dict(zip(*[iter(wire("HGETALL", "{t}j"))] * 2, strict=True)) == expected
+    wire("SELECT", 0)
+    assert wire("HLEN", "{t}i") == 999
+    wire("SET", "{t}i", "x")
+    wire("HSET", "{t}k", "f2", "new")
+    wire("RENAME", "{t}k", "{t}i")
+    assert wire("HGETALL", "{t}i") == [b"f2", b"new"]
+
+
+def test_random_fields_reach_every_field(wire: Wire) -> None:
+    fill_hash(wire, "h", 200)
+    seen: set[bytes] = set()
+    while len(seen) < 200:
+        seen |= set(wire("HRANDFIELD", "h", -20))
+    assert len(set(wire("HRANDFIELD", "h", 10))) == 10
+    assert len(set(wire("HRANDFIELD", "h", 150))) == 150
