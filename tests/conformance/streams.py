@@ -33,7 +33,7 @@ class Stream:
     def command(self) -> Command:
         """The next command; one in twenty is malformed."""
         name, make = self._random.choice(list(MAKERS.items()))
-        command = [self._case(name), *make(self)]
+        command = [self._case(name.strip()), *make(self)]
         if self._random.random() < 0.05:
             return self._spoil(command)
         return command
@@ -233,6 +233,14 @@ HASHES: dict[bytes, Callable[[Stream], list[bytes]]] = {
 }
 
 MAKERS |= HASHES
+TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"MULTI": lambda s: [],
+    b"EXEC": lambda s: [],
+    b"DISCARD": lambda s: s.some([b"x"], 0.1),
+    b"WATCH": lambda s: s.keys(2),
+    b"UNWATCH": lambda s: [],
+}
+MAKERS |= TRANSACTIONS | {b"EXEC ": TRANSACTIONS[b"EXEC"]}
 
 RARE: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"FLUSHDB": lambda s: s.one_of([], [b"ASYNC"], [b"SYNC"], [b"BAD"]),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.conformance.servers import AidbServer
 from tests.conformance.streams import Command, Stream
-from tests.conformance.wire import Failure, Members, Pairs, Wire
+from tests.conformance.wire import Failure, Members, Pairs, Status, Wire
 
 COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "6000"))
 SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))
@@ -66,16 +66,32 @@ def differ(command: Command, ours: Any, theirs: Any) -> bool:
     return bool(ours != theirs)
 
 
+def differ_in_exec(queued: list[Command], ours: Any, theirs: Any) -> bool:
+    """Whether the replies of a transaction differ, command by command."""
+    if not (isinstance(ours, list) and isinstance(theirs, list)):
+        return bool(ours != theirs)
+    if not len(ours) == len(theirs) == len(queued):
+        return True
+    return any(map(differ, queued, ours, theirs))
+
+
 def run(seed: int, ours: Wire, theirs: Wire, commands: int) -> None:
     stream = Stream(seed)
     history: list[Command] = []
+    queued: list[Command] = []
     for _ in range(0, commands, BATCH):
         batch = [stream.command() for _ in range(BATCH)]
         mine = ours.pipeline([tuple(command) for command in batch])
         others = theirs.pipeline([tuple(command) for command in batch])
         for command, one, other in zip(batch, mine, others, strict=True):
             history.append(command)
-            if differ(command, one, other):
+            is_exec = command[0].lower() == b"exec"
+            differs = differ_in_exec(queued, one, other) if is_exec else differ(command, one, other)
+            if other == Status(b"QUEUED"):
+                queued.append(command)
+            elif command[0].lower() in {b"exec", b"discard", b"multi"}:
+                queued = queued if isinstance(other, Failure) and not is_exec else []
+            if differs:
                 recent = "\n".join(map(repr, history[-12:]))
                 pytest.fail(f"seed {seed}: {command}\naidb:  {one!r}\nredis: {other!r}\n{recent}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -32,6 +33,13 @@ class Verbatim:
 
     format: bytes
     text: bytes
+
+
+@dataclass(frozen=True)
+class Push:
+    """A RESP3 message that no request asked for."""
+
+    items: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Wire:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
-    def pipeline(self, commands: list[tuple[bytes | str | int, ...]]) -> list[Any]:
+    def pipeline(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
         """Send all commands at once and return their replies."""
         self.send(b"".join(encode(*command) for command in commands))
         return [self.read() for _ in commands]
@@ -107,6 +115,8 @@ class Wire:
                 return Pairs(tuple((self.read(), self.read()) for _ in range(int(rest))))
             case b"~":
                 return Members(tuple(self.read() for _ in range(int(rest))))
+            case b">":
+                return Push(tuple(self.read() for _ in range(int(rest))))
             case b"_":
                 return None
             case b",":

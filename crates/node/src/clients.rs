@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -22,6 +22,8 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     pub(crate) local_address: SocketAddr,
     pub(crate) reactor: usize,
+    /// Place of the connection in its reactor.
+    pub(crate) token: usize,
     pub(crate) connected_ms: u64,
     pub(crate) last_active_ms: AtomicU64,
     pub(crate) database: AtomicU8,
@@ -32,6 +34,10 @@ pub(crate) struct Client {
     pub(crate) output_bytes: AtomicU64,
     pub(crate) is_kept: AtomicBool,
     pub(crate) touches: AtomicBool,
+    /// Commands queued by MULTI + 1; 0 = no transaction.
+    pub(crate) queued: AtomicU32,
+    /// Channels, patterns, shard channels.
+    pub(crate) subscriptions: [AtomicU32; 3],
     names: Mutex<Option<Box<ClientNames>>>,
 }
 
@@ -40,14 +46,16 @@ impl Client {
         id: u64,
         address: SocketAddr,
         local_address: SocketAddr,
-        reactor: usize,
+        place: (usize, usize),
         now_ms: u64,
     ) -> Self {
+        let (reactor, token) = place;
         Self {
             id,
             address,
             local_address,
             reactor,
+            token,
             connected_ms: now_ms,
             last_active_ms: AtomicU64::new(now_ms),
             database: AtomicU8::new(0),
@@ -57,8 +65,21 @@ impl Client {
             output_bytes: AtomicU64::new(0),
             is_kept: AtomicBool::new(false),
             touches: AtomicBool::new(true),
+            queued: AtomicU32::new(0),
+            subscriptions: Default::default(),
             names: Mutex::new(None),
         }
+    }
+
+    /// Whether it listens to channels, patterns or shard channels.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Notes how many commands wait for EXEC; `None` = no transaction.
+    pub(crate) fn show_queued(&self, commands: Option<usize>) {
+        let shown = commands.map_or(0, |commands| commands as u32 + 1);
+        self.queued.store(shown, Ordering::Relaxed);
     }
 
     pub(crate) fn names(&self) -> ClientNames {

@@ -12,7 +12,10 @@ use aidb_redis::{Session, Stop};
 use crate::clients::Client;
 use crate::commands::{self, NodeCall};
 use crate::metrics::ThreadMetrics;
+use crate::pubsub::Outbox;
 use crate::shared::Shared;
+use crate::state::State;
+use crate::transaction;
 
 /// Waiting replies at which a client's further commands wait for it to read.
 pub(crate) const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
@@ -21,6 +24,7 @@ pub(crate) const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
 pub(crate) struct Conversation {
     pub(crate) client: Arc<Client>,
     pub(crate) session: Session,
+    pub(crate) state: State,
     pub(crate) parser: Parser,
     /// Bytes received and not yet executed.
     pub(crate) input: Vec<u8>,
@@ -58,7 +62,19 @@ pub(crate) struct Finished {
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) scratch: Scratch,
+    pub(crate) outbox: Outbox,
     pub(crate) metrics: Arc<ThreadMetrics>,
+}
+
+/// One command with its arguments, and everything it may look at and change.
+pub(crate) struct Parts<'a> {
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) session: &'a mut Session,
+    pub(crate) state: &'a mut State,
+    pub(crate) args: Args<'a>,
+    pub(crate) reply: Reply<'a>,
+    pub(crate) mode: Mode,
+    pub(crate) store: Access<'a>,
 }
 
 impl Worker {
@@ -66,6 +82,7 @@ impl Worker {
         Self {
             shared: Arc::clone(shared),
             scratch: Scratch::default(),
+            outbox: Outbox::default(),
             metrics: shared.register_thread(),
         }
     }
@@ -110,7 +127,7 @@ impl Worker {
                 Ok(Status::Incomplete) => break End::NeedsInput,
                 Ok(Status::Nothing(bytes)) => consumed += bytes,
                 Ok(Status::Command(bytes)) => {
-                    match self.execute(conversation, rest, output, mode) {
+                    match self.execute(conversation, &rest[..bytes], output, mode) {
                         Next::Done => consumed += bytes,
                         Next::Wait => break End::NeedsWait,
                         Next::Close => break End::Close,
@@ -127,61 +144,142 @@ impl Worker {
         (consumed, end)
     }
 
+    /// Executes, or queues, one complete request.
     #[inline]
     fn execute(
         &mut self,
         conversation: &mut Conversation,
-        data: &[u8],
+        request: &[u8],
         output: &mut Vec<u8>,
         mode: Mode,
     ) -> Next {
-        let Conversation { client, session, parser, .. } = conversation;
-        let args = parser.args(data);
-        let reply = Reply::new(output, session.protocol);
-        let mark = reply.mark();
-        let mut closes = false;
-        let outcome = match resolve(&args) {
-            Ok(command) => {
-                self.metrics.calls[command.index].add(1);
-                client.last_command.store(command.index as u16 + 1, Ordering::Relaxed);
-                match command.layer {
-                    Layer::Data(_) => {
-                        let scratch = &mut self.scratch;
-                        let store = &self.shared.store;
-                        let store = Access::direct(store);
-                        execute(&mut Call { store, session, args, reply, scratch, mode }, command)
-                    }
-                    Layer::Node(name) => {
-                        let call = NodeCall {
-                            worker: self,
-                            client,
-                            session,
-                            args,
-                            reply,
-                            mode,
-                            closes: false,
-                        };
-                        commands::execute(call, name, command).map(|close| closes = close)
-                    }
+        let Conversation { client, session, state, parser, .. } = conversation;
+        let args = parser.args(request);
+        let mut reply = Reply::new(output, session.protocol);
+        let command = match resolve(&args) {
+            Ok(command) => command,
+            Err(Refusal::Hangup) => return Next::Close,
+            Err(Refusal::Error(stop)) => {
+                self.answer(&mut reply, transaction::refuse(client, state, &args, stop));
+                return Next::Done;
+            }
+        };
+        client.last_command.store(command.index as u16 + 1, Ordering::Relaxed);
+        if !state.is_plain() {
+            match self.instead(client, session, state, command, (&args, request), &mut reply) {
+                Ok(false) => {}
+                Ok(true) => return Next::Done,
+                Err(stop) => {
+                    self.answer(&mut reply, stop);
+                    return Next::Done;
                 }
             }
-            Err(Refusal::Hangup) => return Next::Close,
-            Err(Refusal::Error(stop)) => Err(stop),
+        }
+        let shared = Arc::clone(&self.shared);
+        let store = Access::direct(&shared.store);
+        let parts = Parts { client, session, state, args, reply, mode, store };
+        match self.dispatch(command, parts) {
+            Ok(true) => Next::Close,
+            Ok(false) => Next::Done,
+            Err(_) => Next::Wait,
+        }
+    }
+
+    /// What happens instead of execution to a client that queues a transaction or listens to
+    /// channels; whether anything did.
+    #[cold]
+    fn instead(
+        &self,
+        client: &Client,
+        session: &Session,
+        state: &mut State,
+        command: &'static Command,
+        (args, request): (&Args<'_>, &[u8]),
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, Stop> {
+        state.check(session, command, args)?;
+        if let Some(queue) = &mut state.queue {
+            if transaction::acts_at_once(command) {
+                return Ok(false);
+            }
+            if command.flags.contains(&"no_multi") {
+                queue.fail();
+                return Err(Stop::fail("ERR Command not allowed inside a transaction"));
+            }
+            queue.push(request, self.shared.settings.query_buffer_bytes_max.get())?;
+            client.show_queued(Some(queue.len()));
+            reply.simple("QUEUED");
+            return Ok(true);
+        }
+        let is_ping = command.name == "ping" && state.is_listening(session);
+        if is_ping && args.len() <= 2 {
+            reply.array(2);
+            reply.bulk(b"pong");
+            reply.bulk(args.get(1));
+        }
+        Ok(is_ping && args.len() <= 2)
+    }
+
+    /// Executes a command, its errors becoming replies; says whether the connection closes.
+    ///
+    /// # Errors
+    /// [`Stop::WouldBlock`] only; then nothing was written.
+    #[inline]
+    pub(crate) fn dispatch(
+        &mut self,
+        command: &'static Command,
+        parts: Parts<'_>,
+    ) -> Result<bool, Stop> {
+        let Parts { client, session, state, args, mut reply, mode, store } = parts;
+        self.metrics.calls[command.index].add(1);
+        let mark = reply.mark();
+        let outcome = match command.layer {
+            Layer::Data(_) => {
+                let scratch = &mut self.scratch;
+                let reply = reply.reborrow();
+                execute(&mut Call { store, session, args, reply, scratch, mode }, command)
+                    .map(|()| false)
+            }
+            Layer::Node(name) => {
+                let reply = reply.reborrow();
+                let call = NodeCall {
+                    worker: self,
+                    client,
+                    session,
+                    state,
+                    args,
+                    reply,
+                    mode,
+                    closes: false,
+                };
+                commands::execute(call, name, command)
+            }
         };
         match outcome {
-            Ok(()) => {}
-            Err(Stop::WouldBlock) => {
-                output.truncate(mark);
-                return Next::Wait;
+            Ok(closes) => {
+                self.metrics.commands.add(1);
+                Ok(closes)
             }
-            Err(Stop::Fail(line)) => {
-                self.metrics.errors.add(1);
-                output.truncate(mark);
-                Reply::new(output, Protocol::Resp2).error(&line);
+            Err(Stop::WouldBlock) => {
+                reply.rewind(mark);
+                Err(Stop::WouldBlock)
+            }
+            Err(stop) => {
+                reply.rewind(mark);
+                self.answer(&mut reply, stop);
+                Ok(false)
             }
         }
-        self.metrics.commands.add(1);
-        if closes { Next::Close } else { Next::Done }
+    }
+
+    /// Answers an error line.
+    #[cold]
+    fn answer(&self, reply: &mut Reply<'_>, stop: Stop) {
+        if let Stop::Fail(line) = stop {
+            self.metrics.errors.add(1);
+            self.metrics.commands.add(1);
+            reply.error(&line);
+        }
     }
 
     fn publish_counters(&self) {

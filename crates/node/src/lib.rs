@@ -15,10 +15,13 @@ mod mailbox;
 mod metrics;
 pub mod node;
 mod pool;
+mod pubsub;
 mod reactor;
 pub mod settings;
 mod shared;
+mod state;
 mod syncer;
+mod transaction;
 
 pub use node::Node;
 pub use settings::NodeOptions;

@@ -1,6 +1,7 @@
 //! Messages to a reactor from other threads.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use aidb_base::Result;
 use mio::Waker;
@@ -8,6 +9,7 @@ use mio::net::TcpStream;
 use parking_lot::Mutex;
 
 use crate::conversation::Finished;
+use crate::pubsub::Delivery;
 
 /// What a reactor is told.
 pub(crate) enum Message {
@@ -17,6 +19,8 @@ pub(crate) enum Message {
     Finished(Box<Finished>),
     /// Everything written before the request of this ticket is durable, or will never be.
     Synced(u64, Result<()>),
+    /// Give this message to these connections, by token and client.
+    Deliver(Arc<Delivery>, Vec<(usize, u64)>),
     /// Close the connection of this client.
     Kill(u64),
     /// Send what is ready and stop.

@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::mailbox::{Mailbox, Message};
 use crate::metrics::NodeMetrics;
 use crate::pool::Pool;
+use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
 use crate::settings::{NodeOptions, Settings};
 use crate::shared::{Saves, Shared, StopSignal};
@@ -131,6 +132,7 @@ fn share(
         store,
         settings: Settings::new(&options),
         clients: Clients::default(),
+        pubsub: PubSub::default(),
         pool: Pool::new(options.pool_threads_max),
         mailboxes,
         addresses,

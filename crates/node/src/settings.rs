@@ -88,10 +88,38 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout_s: Setting,
     pub(crate) bulk_bytes_max: Setting,
     pub(crate) query_buffer_bytes_max: Setting,
-    pub(crate) output_buffer_bytes_max: Setting,
-    pub(crate) output_buffer_bytes_soft: Setting,
-    pub(crate) output_buffer_soft_s: Setting,
+    /// Of clients that send commands.
+    pub(crate) output_normal: OutputLimits,
+    /// Of clients that listen to channels.
+    pub(crate) output_pubsub: OutputLimits,
     pub(crate) tcp_keepalive_s: Setting,
+}
+
+/// How much a client may leave unread.
+#[derive(Debug)]
+pub(crate) struct OutputLimits {
+    /// Closed at once above so many bytes; 0 = no limit.
+    pub(crate) bytes_max: Setting,
+    /// Closed when above so many bytes for `soft_s` seconds; 0 = no limit.
+    pub(crate) bytes_soft: Setting,
+    pub(crate) soft_s: Setting,
+}
+
+impl OutputLimits {
+    fn new(bytes_max: u64, bytes_soft: u64, soft_s: u64) -> Self {
+        let setting = Setting::new;
+        Self {
+            bytes_max: setting(bytes_max),
+            bytes_soft: setting(bytes_soft),
+            soft_s: setting(soft_s),
+        }
+    }
+
+    pub(crate) fn set(&self, bytes_max: u64, bytes_soft: u64, soft_s: u64) {
+        self.bytes_max.set(bytes_max);
+        self.bytes_soft.set(bytes_soft);
+        self.soft_s.set(soft_s);
+    }
 }
 
 impl Settings {
@@ -101,11 +129,18 @@ impl Settings {
             idle_timeout_s: Setting::new(options.idle_timeout_s),
             bulk_bytes_max: Setting::new(options.bulk_bytes_max),
             query_buffer_bytes_max: Setting::new(options.query_buffer_bytes_max),
-            output_buffer_bytes_max: Setting::new(options.output_buffer_bytes_max),
-            output_buffer_bytes_soft: Setting::new(options.output_buffer_bytes_soft),
-            output_buffer_soft_s: Setting::new(options.output_buffer_soft_s),
+            output_normal: OutputLimits::new(
+                options.output_buffer_bytes_max,
+                options.output_buffer_bytes_soft,
+                options.output_buffer_soft_s,
+            ),
+            output_pubsub: OutputLimits::new(32 << 20, 8 << 20, 60),
             tcp_keepalive_s: Setting::new(options.tcp_keepalive_s),
         }
+    }
+
+    pub(crate) fn output_limits(&self, is_listening: bool) -> &OutputLimits {
+        if is_listening { &self.output_pubsub } else { &self.output_normal }
     }
 
     #[inline]

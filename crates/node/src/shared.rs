@@ -12,6 +12,7 @@ use crate::clients::Clients;
 use crate::mailbox::Mailbox;
 use crate::metrics::{NodeMetrics, ThreadMetrics, read};
 use crate::pool::Pool;
+use crate::pubsub::PubSub;
 use crate::settings::{NodeOptions, Settings};
 
 /// The node as its threads see it.
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) options: NodeOptions,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
+    pub(crate) pubsub: PubSub,
     pub(crate) pool: Pool,
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) addresses: Vec<SocketAddr>,

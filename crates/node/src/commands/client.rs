@@ -126,12 +126,14 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let command = place.checked_sub(1).and_then(|index| COMMANDS.get(index));
     let flags = if client.is_kept.load(Ordering::Relaxed) { "e" } else { "N" };
     let flags = if client.touches.load(Ordering::Relaxed) { flags } else { "T" };
+    let listening = client.subscriptions.each_ref().map(|count| count.load(Ordering::Relaxed));
+    let flags = if client.is_listening() { "P" } else { flags };
     let mut line = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
         line,
-        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
-         ssub=0 multi=-1 qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
+        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={} psub={} \
+         ssub={} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
          omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
@@ -140,6 +142,10 @@ fn describe(client: &Client, now_ms: u64) -> String {
         seconds_since(client.connected_ms),
         seconds_since(client.last_active_ms.load(Ordering::Relaxed)),
         client.database.load(Ordering::Relaxed),
+        listening[0],
+        listening[1],
+        listening[2],
+        i64::from(client.queued.load(Ordering::Relaxed)) - 1,
         client.input_bytes.load(Ordering::Relaxed),
         client.output_bytes.load(Ordering::Relaxed),
         client.input_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed),

@@ -2,7 +2,7 @@
 
 use aidb_redis::store::{AppendFsync, DATABASES};
 
-use crate::settings::{Setting, Settings};
+use crate::settings::{OutputLimits, Setting, Settings};
 use crate::shared::Shared;
 
 /// Checks a new value and, unless `dry`, applies it.
@@ -111,16 +111,15 @@ fn set_appendfsync(shared: &Shared, text: &str, dry: bool) -> Result<(), String>
 }
 
 fn output_limits(settings: &Settings) -> String {
-    let normal = format!(
-        "normal {} {} {}",
-        settings.output_buffer_bytes_max.get(),
-        settings.output_buffer_bytes_soft.get(),
-        settings.output_buffer_soft_s.get()
-    );
-    format!("{normal} slave 0 0 0 pubsub 0 0 0")
+    let class = |name: &str, limits: &OutputLimits| {
+        let (hard, soft) = (limits.bytes_max.get(), limits.bytes_soft.get());
+        format!("{name} {hard} {soft} {}", limits.soft_s.get())
+    };
+    let normal = class("normal", &settings.output_normal);
+    format!("{normal} slave 0 0 0 {}", class("pubsub", &settings.output_pubsub))
 }
 
-/// `class hard soft seconds`, several times; only the class `normal` exists here.
+/// `class hard soft seconds`, several times; there are no replicas.
 fn set_output_limits(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.is_empty() || words.len() % 4 != 0 {
@@ -137,9 +136,9 @@ fn set_output_limits(shared: &Shared, text: &str, dry: bool) -> Result<(), Strin
         };
         let (hard, soft, seconds) = (number(1)?, number(2)?, number(3)?);
         if !dry && group[0].eq_ignore_ascii_case("normal") {
-            shared.settings.output_buffer_bytes_max.set(hard);
-            shared.settings.output_buffer_bytes_soft.set(soft);
-            shared.settings.output_buffer_soft_s.set(seconds);
+            shared.settings.output_normal.set(hard, soft, seconds);
+        } else if !dry && group[0].eq_ignore_ascii_case("pubsub") {
+            shared.settings.output_pubsub.set(hard, soft, seconds);
         }
     }
     Ok(())

@@ -1,8 +1,12 @@
 //! HELLO, QUIT, RESET.
 
+use std::sync::atomic::Ordering;
+
 use aidb_redis::commands::server::protocol_version;
 use aidb_redis::resp::Protocol;
 use aidb_redis::{Outcome, Session, Stop};
+
+use crate::state::State;
 
 use super::client::check_name;
 use super::{NodeCall, text};
@@ -86,9 +90,12 @@ pub(super) fn quit(call: &mut NodeCall<'_>) -> Outcome {
 /// `RESET`
 pub(super) fn reset(call: &mut NodeCall<'_>) -> Outcome {
     *call.session = Session::default();
+    *call.state = State::default();
+    call.client.show_queued(None);
+    call.client.subscriptions.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     call.client.rename(|names| names.name.clear());
-    call.client.is_kept.store(false, std::sync::atomic::Ordering::Relaxed);
-    call.client.touches.store(true, std::sync::atomic::Ordering::Relaxed);
+    call.client.is_kept.store(false, Ordering::Relaxed);
+    call.client.touches.store(true, Ordering::Relaxed);
     call.reply.set_protocol(Protocol::Resp2);
     call.reply.simple("RESET");
     Ok(())

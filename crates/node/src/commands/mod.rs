@@ -8,6 +8,7 @@ mod debug;
 mod hello;
 mod info;
 mod introspection;
+mod pubsub;
 mod shutdown;
 
 use std::sync::Arc;
@@ -19,13 +20,17 @@ use aidb_redis::{Outcome, Session, Stop};
 
 use crate::clients::Client;
 use crate::conversation::Worker;
+use crate::pubsub::Kind;
 use crate::shared::Shared;
+use crate::state::State;
+use crate::transaction;
 
 /// One command executed by the node.
 pub(crate) struct NodeCall<'a> {
     pub(crate) worker: &'a mut Worker,
     pub(crate) client: &'a Arc<Client>,
     pub(crate) session: &'a mut Session,
+    pub(crate) state: &'a mut State,
     pub(crate) args: Args<'a>,
     pub(crate) reply: Reply<'a>,
     pub(crate) mode: Mode,
@@ -59,6 +64,20 @@ pub(crate) fn execute(
         NodeCommand::Bgsave => checkpoint::bgsave(call),
         NodeCommand::Lastsave => checkpoint::lastsave(call),
         NodeCommand::Debug => debug::debug(call),
+        NodeCommand::Multi => transaction::multi(call),
+        NodeCommand::Exec => transaction::exec(call),
+        NodeCommand::Discard => transaction::discard(call),
+        NodeCommand::Watch => transaction::watch(call),
+        NodeCommand::Unwatch => transaction::unwatch(call),
+        NodeCommand::Subscribe => pubsub::subscribe(call, Kind::Channel),
+        NodeCommand::Psubscribe => pubsub::subscribe(call, Kind::Pattern),
+        NodeCommand::Ssubscribe => pubsub::subscribe(call, Kind::Shard),
+        NodeCommand::Unsubscribe => pubsub::unsubscribe(call, Kind::Channel),
+        NodeCommand::Punsubscribe => pubsub::unsubscribe(call, Kind::Pattern),
+        NodeCommand::Sunsubscribe => pubsub::unsubscribe(call, Kind::Shard),
+        NodeCommand::Publish => pubsub::publish(call, Kind::Channel),
+        NodeCommand::Spublish => pubsub::publish(call, Kind::Shard),
+        NodeCommand::Pubsub => pubsub::pubsub(call),
     }?;
     Ok(call.closes)
 }

@@ -18,6 +18,7 @@ use crate::clients::Client;
 use crate::conversation::Conversation;
 use crate::mailbox::Message;
 use crate::metrics::count;
+use crate::state::State;
 
 use super::Reactor;
 use super::connection::Connection;
@@ -59,11 +60,12 @@ impl Reactor {
         }
         let local = stream.local_addr().unwrap_or(address);
         let id = self.shared.clients.next_id();
-        let client = Arc::new(Client::new(id, address, local, self.index, self.now_ms));
+        let client = Arc::new(Client::new(id, address, local, (self.index, token), self.now_ms));
         self.shared.clients.add(Arc::clone(&client));
         let conversation = Conversation {
             client,
             session: Session::default(),
+            state: State::default(),
             parser: Parser::new(),
             input: Vec::new(),
         };

@@ -1,10 +1,12 @@
 //! A connection as its reactor keeps it.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 
 use crate::conversation::Conversation;
+use crate::pubsub::Delivery;
 
 /// A socket, the conversation on it, and the replies on their way.
 ///
@@ -33,6 +35,8 @@ pub(super) struct Connection {
     /// The input may hold complete commands.
     pub(super) has_more: bool,
     pub(super) is_queued: bool,
+    /// Messages that came while the pool had the conversation; they go behind its replies.
+    pub(super) held: Vec<Arc<Delivery>>,
     /// Since when the replies are above the soft limit; 0 = they are not.
     pub(super) above_soft_since_ms: u64,
 }
@@ -54,6 +58,7 @@ impl Connection {
             closes: false,
             has_more: false,
             is_queued: false,
+            held: Vec::new(),
             above_soft_since_ms: 0,
         }
     }
@@ -62,6 +67,12 @@ impl Connection {
     #[inline]
     pub(super) fn owed(&self) -> usize {
         self.output.len() - self.sent
+    }
+
+    /// Whether the client listens to channels.
+    pub(super) fn is_listening(&self) -> bool {
+        let conversation = self.conversation.as_ref();
+        conversation.is_some_and(|conversation| conversation.state.subscriptions.is_some())
     }
 
     /// Position behind the last reply, counted from the connection's first byte.

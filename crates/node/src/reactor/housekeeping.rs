@@ -31,10 +31,10 @@ impl Reactor {
     }
 
     fn owes_too_long(&mut self, token: usize) -> bool {
-        let soft = self.shared.settings.output_buffer_bytes_soft.get();
-        let seconds = self.shared.settings.output_buffer_soft_s.get();
         let now_ms = self.now_ms;
         let Some(Some(connection)) = self.connections.get_mut(token) else { return false };
+        let limits = self.shared.settings.output_limits(connection.is_listening());
+        let (soft, seconds) = (limits.bytes_soft.get(), limits.soft_s.get());
         if soft == 0 || connection.owed() as u64 <= soft {
             connection.above_soft_since_ms = 0;
             return false;

@@ -6,6 +6,7 @@
 
 mod accept;
 mod connection;
+mod deliver;
 mod durable;
 mod housekeeping;
 mod serve;
@@ -162,6 +163,7 @@ impl Reactor {
                 Message::Accepted(stream, address) => self.adopt(stream, address),
                 Message::Finished(finished) => self.take_back(*finished),
                 Message::Synced(ticket, result) => self.synced(ticket, result),
+                Message::Deliver(delivery, to) => self.deliver(&delivery, &to),
                 Message::Kill(id) => self.kill(id),
                 Message::Stop => self.begin_stop(),
             }

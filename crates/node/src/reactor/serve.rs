@@ -259,6 +259,7 @@ impl Reactor {
         client.database.store(conversation.session.database as u8, Ordering::Relaxed);
         connection.conversation = Some(conversation);
         connection.output.extend_from_slice(&output);
+        self.deliver_held(token);
         self.finish_execution(token, end);
         self.serve(token);
     }
@@ -286,7 +287,7 @@ impl Reactor {
         if let Some(conversation) = &connection.conversation {
             conversation.client.output_bytes.store(owed, Ordering::Relaxed);
         }
-        let max = self.shared.settings.output_buffer_bytes_max.get();
+        let max = self.shared.settings.output_limits(connection.is_listening()).bytes_max.get();
         if max != 0 && owed > max {
             count(&self.shared.metrics.output_buffer_disconnections);
             return Fate::Close;

@@ -27,6 +27,12 @@ impl<'a> Reply<'a> {
         Self { out, protocol }
     }
 
+    /// The same writer for a while.
+    #[inline]
+    pub fn reborrow(&mut self) -> Reply<'_> {
+        Reply { out: self.out, protocol: self.protocol }
+    }
+
     /// The protocol in use.
     #[inline]
     pub fn protocol(&self) -> Protocol {
@@ -134,6 +140,14 @@ impl<'a> Reply<'a> {
         match self.protocol {
             Protocol::Resp2 => self.number(b'*', len as i64),
             Protocol::Resp3 => self.number(b'~', len as i64),
+        }
+    }
+
+    /// Announces a message of `len` elements that no request asked for: an array in RESP2.
+    pub fn push(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.number(b'*', len as i64),
+            Protocol::Resp3 => self.number(b'>', len as i64),
         }
     }
 

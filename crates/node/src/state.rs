@@ -1,0 +1,55 @@
+//! What a connection is in the middle of, beyond its session.
+
+use aidb_redis::resp::{Args, Protocol};
+use aidb_redis::store::Watching;
+use aidb_redis::table::{Command, Layer, NodeCommand};
+use aidb_redis::{Outcome, Session, Stop};
+
+use crate::pubsub::Subscriptions;
+use crate::transaction::Queue;
+
+/// Transaction, watched keys and subscriptions of a client.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) queue: Option<Box<Queue>>,
+    pub(crate) watching: Option<Box<Watching>>,
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
+}
+
+impl State {
+    /// Whether commands are executed as they come, without looking further.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.queue.is_none() && self.subscriptions.is_none()
+    }
+
+    /// Whether the client hears messages between replies that it could not tell apart.
+    pub(crate) fn is_listening(&self, session: &Session) -> bool {
+        self.subscriptions.is_some() && session.protocol == Protocol::Resp2
+    }
+
+    /// Refuses what a listening client of RESP2 may not send.
+    pub(crate) fn check(&self, session: &Session, command: &Command, args: &Args<'_>) -> Outcome {
+        let is_allowed = matches!(
+            command.layer,
+            Layer::Node(
+                NodeCommand::Subscribe
+                    | NodeCommand::Psubscribe
+                    | NodeCommand::Ssubscribe
+                    | NodeCommand::Unsubscribe
+                    | NodeCommand::Punsubscribe
+                    | NodeCommand::Sunsubscribe
+                    | NodeCommand::Quit
+                    | NodeCommand::Reset
+            )
+        );
+        if is_allowed || !self.is_listening(session) || command.name == "ping" {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(args.get(0)).to_ascii_lowercase();
+        Err(Stop::fail(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context"
+        )))
+    }
+}
