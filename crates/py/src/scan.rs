@@ -1,15 +1,17 @@
-//! `Scan`: items in key order, decoded in chunks without the GIL.
+//! `Scan`: items in key order, decoded in chunks.
 //!
 //! A `for` loop over a scan runs in C: `iter(scan)` is `itertools.chain.from_iterable(chunks)`, and
 //! each chunk is a `zip` of a list of keys and a list of values (or just one of the lists). Rust is
 //! entered once per chunk, not once per item, and `zip` reuses its tuple when the loop unpacks it.
 //! Chunks grow from a few items to a thousand, so that a short scan stays cheap and a long one
-//! fast. Signals are checked at every chunk. Closing the database empties the lists of every open
+//! fast. What is in memory goes from the block straight into `bytes` objects, with the GIL held;
+//! where a chunk would begin with a wait for the disk, it is decoded into a buffer without the GIL.
+//! Signals are checked at every chunk. Closing the database empties the lists of every open
 //! scan, so that the next item raises `ClosedError`.
 
 use std::sync::{Arc, Weak};
 
-use aidb_engine::db;
+use aidb_engine::db::{self, Pause, Portion};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -73,6 +75,7 @@ struct State {
     columns: Columns,
     remaining: Option<usize>,
     items: usize,
+    is_at_end: bool,
 }
 
 enum Slot {
@@ -120,13 +123,11 @@ impl Chunks {
         self.handle.open_db()?;
         py.check_signals()?;
         let Some(mut state) = self.take()? else { return Ok(None) };
-        let filled = py.detach(|| state.refill());
-        let result = match filled {
-            Ok(0) => Ok(None),
-            Ok(_) => state.show(py, &self.current).map(Some),
-            Err(error) => Err(raise(error)),
+        let result = state.next(py, &self.current);
+        let next = match &result {
+            Ok(Some(_)) if !state.is_over() => Slot::Idle(state),
+            _ => Slot::Done,
         };
-        let next = if matches!(result, Ok(Some(_))) { Slot::Idle(state) } else { Slot::Done };
         let mut slot = self.slot.lock();
         if matches!(*slot, Slot::Busy) {
             *slot = next;
@@ -136,56 +137,100 @@ impl Chunks {
 }
 
 impl State {
-    /// Decodes the next chunk; returns its number of items.
-    fn refill(&mut self) -> aidb_base::Result<usize> {
+    /// The next chunk; `None` at the end.
+    fn next<'py>(
+        &mut self,
+        py: Python<'py>,
+        current: &Current,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let items = self.remaining.map_or(self.items, |remaining| remaining.min(self.items));
-        let Some(scan) = self.scan.get_mut() else { return Ok(0) };
-        if items == 0 {
-            return Ok(0);
+        let portion =
+            Portion { items, bytes: CHUNK_BYTES_MAX, with_values: self.columns != Columns::Keys };
+        let mut lists = self.take_resident(py, portion)?;
+        if lists.len == 0 && !self.is_at_end {
+            py.detach(|| self.refill(portion)).map_err(raise)?;
+            lists = self.take_chunk(py);
         }
-        if self.columns == Columns::Keys {
-            scan.next_keys(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
-        } else {
-            scan.next_chunk(&mut self.chunk, items, CHUNK_BYTES_MAX)?;
+        if lists.len == 0 {
+            return Ok(None);
         }
-        let got = self.chunk.ends.len() / 2;
-        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(got));
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(lists.len));
         self.items = (self.items * 4).min(ITEMS_MAX);
-        Ok(got)
+        lists.show(py, current).map(Some)
     }
 
-    /// The chunk as Python objects.
-    fn show<'py>(&self, py: Python<'py>, current: &Current) -> PyResult<Bound<'py, PyAny>> {
-        match self.columns {
-            Columns::Keys => {
-                let keys = self.column(py, 0)?;
-                current.replace(vec![keys.clone().unbind()]);
-                Ok(keys.into_any())
-            }
-            Columns::Values => {
-                let values = self.column(py, 1)?;
-                current.replace(vec![values.clone().unbind()]);
-                Ok(values.into_any())
-            }
-            Columns::Both => {
-                let (keys, values) = (self.column(py, 0)?, self.column(py, 1)?);
-                current.replace(vec![keys.clone().unbind(), values.clone().unbind()]);
-                zip(py)?.call1((keys, values))
-            }
+    /// Whether there can be no further chunk.
+    fn is_over(&self) -> bool {
+        self.is_at_end || self.remaining == Some(0)
+    }
+
+    /// The next items, as far as they are in memory.
+    fn take_resident<'py>(&mut self, py: Python<'py>, portion: Portion) -> PyResult<Lists<'py>> {
+        let mut lists = Lists::new(self.columns, portion.items);
+        let Some(scan) = self.scan.get_mut() else {
+            self.is_at_end = true;
+            return Ok(lists);
+        };
+        let pause = scan.try_visit(portion, |key, value| lists.push(py, key, value));
+        self.is_at_end = pause.map_err(raise)? == Pause::End;
+        Ok(lists)
+    }
+
+    /// Decodes the next items into the buffer.
+    fn refill(&mut self, portion: Portion) -> aidb_base::Result<()> {
+        let Some(scan) = self.scan.get_mut() else { return Ok(()) };
+        match portion.with_values {
+            true => scan.next_chunk(&mut self.chunk, portion.items, portion.bytes),
+            false => scan.next_keys(&mut self.chunk, portion.items, portion.bytes),
         }
     }
 
-    /// The keys (0) or the values (1).
-    fn column<'py>(&self, py: Python<'py>, which: usize) -> PyResult<Bound<'py, PyList>> {
-        let (bytes, ends) = (self.chunk.bytes.as_slice(), self.chunk.ends.as_slice());
-        PyList::new(
-            py,
-            (0..ends.len() / 2).map(|item| {
-                let piece = item * 2 + which;
-                let start = if piece == 0 { 0 } else { ends[piece - 1] };
-                PyBytes::new(py, &bytes[start as usize..ends[piece] as usize])
-            }),
-        )
+    /// The items in the buffer.
+    fn take_chunk<'py>(&self, py: Python<'py>) -> Lists<'py> {
+        let mut lists = Lists::new(self.columns, self.chunk.len());
+        self.chunk.items().for_each(|(key, value)| lists.push(py, key, value));
+        lists
+    }
+}
+
+/// A chunk as Python objects.
+struct Lists<'py> {
+    columns: Columns,
+    len: usize,
+    keys: Vec<Bound<'py, PyBytes>>,
+    values: Vec<Bound<'py, PyBytes>>,
+}
+
+impl<'py> Lists<'py> {
+    /// No items, with room for `items`.
+    fn new(columns: Columns, items: usize) -> Self {
+        let room = |is_wanted| Vec::with_capacity(if is_wanted { items } else { 0 });
+        let (keys, values) = (room(columns != Columns::Values), room(columns != Columns::Keys));
+        Self { columns, len: 0, keys, values }
+    }
+
+    #[inline]
+    fn push(&mut self, py: Python<'py>, key: &[u8], value: &[u8]) {
+        self.len += 1;
+        if self.columns != Columns::Values {
+            self.keys.push(PyBytes::new(py, key));
+        }
+        if self.columns != Columns::Keys {
+            self.values.push(PyBytes::new(py, value));
+        }
+    }
+
+    /// The iterable that a loop over the scan gets.
+    fn show(self, py: Python<'py>, current: &Current) -> PyResult<Bound<'py, PyAny>> {
+        if self.columns != Columns::Both {
+            let one = if self.columns == Columns::Keys { self.keys } else { self.values };
+            let list = PyList::new(py, one)?;
+            current.replace(vec![list.clone().unbind()]);
+            return Ok(list.into_any());
+        }
+        let (keys, values) = (PyList::new(py, self.keys)?, PyList::new(py, self.values)?);
+        current.replace(vec![keys.clone().unbind(), values.clone().unbind()]);
+        zip(py)?.call1((keys, values))
     }
 }
 
@@ -211,6 +256,7 @@ impl Scan {
             columns,
             remaining: limit,
             items: FIRST_ITEMS.max(limit.unwrap_or(0).min(ITEMS_MAX)),
+            is_at_end: false,
         };
         Self::with_slot(py, handle, Slot::Idle(Box::new(state)))
     }

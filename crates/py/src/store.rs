@@ -165,7 +165,11 @@ impl Store {
         let Some(range) = bounds.into_range() else {
             return Scan::empty(py, Arc::clone(&self.handle));
         };
-        let scan = py.detach(|| db.scan(self.place.keyspace, range)).map_err(raise)?;
+        let scan = match db.is_scan_ready() {
+            true => db.scan(self.place.keyspace, range),
+            false => py.detach(|| db.scan(self.place.keyspace, range)),
+        };
+        let scan = scan.map_err(raise)?;
         Scan::new(py, Arc::clone(&self.handle), scan, columns, limit)
     }
 }

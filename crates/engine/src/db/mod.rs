@@ -58,7 +58,7 @@ use crate::wal::log::Spares;
 pub use self::changes::{Change, Changes};
 pub use self::latency::Latency;
 pub use self::restore::{RestoreReport, restore};
-pub use self::scan::{Chunk, Scan, ScanRange};
+pub use self::scan::{Chunk, Pause, Portion, Scan, ScanRange};
 pub use self::snapshot::Snapshot;
 pub use self::stats::{LevelStats, RecoveryReport, Stats};
 pub use self::write::{Condition, WriteOptions};

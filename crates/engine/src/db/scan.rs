@@ -1,15 +1,16 @@
 //! Scans: ordered walks over a range at one moment, lazily and in bounded memory.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use aidb_base::{KeyspaceId, Result, Seq};
+use aidb_base::{Attempt, KeyspaceId, Result, Seq};
 
 use super::read::Sources;
 use super::view::ReadView;
 use super::{Db, Inner};
-use crate::blob::BlobRef;
-use crate::entry::Kind;
-use crate::iterator::{AnyCursor, Bounds, MergeCursor, ViewCursor};
+use crate::blob::{BlobFiles, BlobRef};
+use crate::entry::{Entry, Kind};
+use crate::iterator::{AnyCursor, Bounds, MergeCursor, Patience, ViewCursor};
 
 /// Which keys a scan visits, and in which order.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +63,34 @@ impl Chunk {
     }
 }
 
+/// How many items a call may give at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// Items.
+    pub items: usize,
+    /// The portion ends after the item with which keys and values have so many bytes.
+    pub bytes: usize,
+    /// Whether values are read; else they are given as empty.
+    pub with_values: bool,
+}
+
+/// Why a scan gave no more items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// There are no more.
+    End,
+    /// The portion is used up.
+    Full,
+    /// It would have to wait for the disk.
+    WouldBlock,
+}
+
 /// A cursor per source, merged.
 pub(crate) fn merged(sources: &Sources<'_>, keyspace: KeyspaceId, max_seq: Seq) -> MergeCursor {
+    MergeCursor::new(cursors(sources, keyspace, max_seq))
+}
+
+fn cursors(sources: &Sources<'_>, keyspace: KeyspaceId, max_seq: Seq) -> Vec<AnyCursor> {
     let mut cursors: Vec<AnyCursor> = sources
         .generations
         .iter()
@@ -73,7 +100,7 @@ pub(crate) fn merged(sources: &Sources<'_>, keyspace: KeyspaceId, max_seq: Seq) 
     if let Some(tree) = sources.version.tree(keyspace) {
         cursors.extend(tree.cursors(None, None, true));
     }
-    MergeCursor::new(cursors)
+    cursors
 }
 
 /// An ordered walk. Owns its view of the database; use it from one thread at a time.
@@ -81,8 +108,11 @@ pub struct Scan {
     inner: Arc<Inner>,
     _view: Arc<ReadView>,
     cursor: ViewCursor,
+    patience: Arc<Patience>,
     reverse: bool,
     started: bool,
+    /// The cursor's entry was not given yet.
+    is_pending: bool,
     blob: Vec<u8>,
 }
 
@@ -100,7 +130,10 @@ impl Scan {
             version: &view.version,
             hash_seed: inner.hash_seed,
         };
-        let merge = merged(&sources, keyspace, seq);
+        let patience = Arc::new(Patience::new());
+        let mut cursors = cursors(&sources, keyspace, seq);
+        cursors.iter_mut().for_each(|cursor| cursor.set_patience(&patience));
+        let merge = MergeCursor::new(cursors);
         let bounds = Bounds { lower: range.lower, upper: range.upper };
         let hidden = sources.tombstones(keyspace);
         let cursor = ViewCursor::new(merge, hidden, seq, inner.now_ms(), bounds);
@@ -109,22 +142,12 @@ impl Scan {
             inner,
             _view: view,
             cursor,
+            patience,
             reverse: range.reverse,
             started: false,
+            is_pending: false,
             blob: Vec::new(),
         })
-    }
-
-    #[inline]
-    fn advance(&mut self) -> Result<()> {
-        match (self.started, self.reverse) {
-            (true, false) => self.cursor.next(),
-            (true, true) => self.cursor.prev(),
-            (false, reverse) => {
-                self.started = true;
-                if reverse { self.cursor.seek_to_last() } else { self.cursor.seek_to_first() }
-            }
-        }
     }
 
     /// The next key and value, valid until the next call; `None` at the end.
@@ -134,7 +157,10 @@ impl Scan {
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
         self.inner.state.check_open()?;
-        self.advance()?;
+        self.patience.set_may_wait(true);
+        if !std::mem::take(&mut self.is_pending) {
+            advance(&mut self.cursor, &mut self.started, self.reverse)?;
+        }
         self.load_blob()?;
         let Some(entry) = self.cursor.entry() else { return Ok(None) };
         let value = if entry.kind == Kind::Blob { &self.blob } else { entry.value };
@@ -175,23 +201,62 @@ impl Scan {
         bytes_max: usize,
         with_values: bool,
     ) -> Result<()> {
-        self.inner.state.check_open()?;
         chunk.bytes.clear();
         chunk.ends.clear();
-        while chunk.len() < items_max && chunk.bytes.len() < bytes_max {
-            self.advance()?;
-            if with_values {
-                self.load_blob()?;
-            }
-            let Some(entry) = self.cursor.entry() else { break };
-            let value = match (with_values, entry.kind) {
-                (false, _) => b"",
-                (true, Kind::Blob) => self.blob.as_slice(),
-                (true, _) => entry.value,
-            };
-            chunk.push(entry.key, value);
+        let portion = Portion { items: items_max, bytes: bytes_max, with_values };
+        self.visit(portion, |key, value| chunk.push(key, value)).map(drop)
+    }
+
+    /// Gives up to a portion of the next items to `f`.
+    ///
+    /// # Errors
+    /// As [`Scan::next`]; `f` may have been called for some items.
+    #[inline]
+    pub fn visit(&mut self, portion: Portion, f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+        self.patience.set_may_wait(true);
+        self.give(portion, f)
+    }
+
+    /// As [`Scan::visit`], but pauses instead of waiting for the disk. Only forward scans do more
+    /// than that.
+    ///
+    /// # Errors
+    /// As [`Scan::visit`].
+    #[inline]
+    pub fn try_visit(&mut self, portion: Portion, f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+        if self.reverse {
+            return Ok(Pause::WouldBlock);
         }
-        Ok(())
+        self.patience.set_may_wait(false);
+        match self.give(portion, f) {
+            Err(_) if self.patience.take_refusal() => Ok(Pause::WouldBlock),
+            result => result,
+        }
+    }
+
+    fn give(&mut self, portion: Portion, mut f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+        self.inner.state.check_open()?;
+        let mut giver = Giver {
+            blobs: &self.inner.blobs,
+            may_wait: self.patience.may_wait(),
+            left: portion,
+            outcome: None,
+            f: &mut f,
+        };
+        while giver.left.items > 0 && giver.left.bytes > 0 {
+            if !std::mem::take(&mut self.is_pending) {
+                advance(&mut self.cursor, &mut self.started, self.reverse)?;
+            }
+            let Some(entry) = self.cursor.entry() else { return Ok(Pause::End) };
+            if giver.take(entry).is_continue() && !self.reverse {
+                self.cursor.run(&mut |entry| giver.take(entry))?;
+            }
+            if let Some(outcome) = giver.outcome {
+                self.is_pending = outcome != Ok(Pause::Full);
+                return outcome;
+            }
+        }
+        Ok(Pause::Full)
     }
 
     #[inline]
@@ -209,7 +274,81 @@ impl Scan {
     }
 }
 
+/// Moves to the next visible entry.
+#[inline]
+fn advance(cursor: &mut ViewCursor, started: &mut bool, reverse: bool) -> Result<()> {
+    match (*started, reverse) {
+        (true, false) => return cursor.next(),
+        (true, true) => return cursor.prev(),
+        (false, true) => cursor.seek_to_last()?,
+        (false, false) => cursor.seek_to_first()?,
+    }
+    *started = true;
+    Ok(())
+}
+
+/// Hands entries to the caller of a scan until the portion is used up.
+struct Giver<'a, F> {
+    blobs: &'a BlobFiles,
+    may_wait: bool,
+    left: Portion,
+    /// Why it stopped.
+    outcome: Option<Result<Pause>>,
+    f: F,
+}
+
+impl<F: FnMut(&[u8], &[u8])> Giver<'_, F> {
+    #[inline]
+    fn take(&mut self, entry: Entry<'_>) -> ControlFlow<()> {
+        let value_len = match (self.left.with_values, entry.kind) {
+            (false, _) => {
+                (self.f)(entry.key, b"");
+                0
+            }
+            (true, Kind::Blob) => match self.take_blob(&entry) {
+                Ok(Attempt::Done(len)) => len,
+                Ok(Attempt::WouldBlock) => return self.stop(Ok(Pause::WouldBlock)),
+                Err(error) => return self.stop(Err(error)),
+            },
+            (true, _) => {
+                (self.f)(entry.key, entry.value);
+                entry.value.len()
+            }
+        };
+        self.left.items -= 1;
+        self.left.bytes = self.left.bytes.saturating_sub(entry.key.len() + value_len);
+        match self.left.items == 0 || self.left.bytes == 0 {
+            true => self.stop(Ok(Pause::Full)),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    #[inline(never)]
+    fn take_blob(&mut self, entry: &Entry<'_>) -> Result<Attempt<usize>> {
+        let reference = BlobRef::decode(entry.value)?;
+        let give = |value: &[u8]| {
+            (self.f)(entry.key, value);
+            value.len()
+        };
+        match self.may_wait {
+            true => self.blobs.read_with(&reference, give).map(Attempt::Done),
+            false => self.blobs.try_read_with(&reference, give),
+        }
+    }
+
+    fn stop(&mut self, outcome: Result<Pause>) -> ControlFlow<()> {
+        self.outcome = Some(outcome);
+        ControlFlow::Break(())
+    }
+}
+
 impl Db {
+    /// Whether starting a scan takes no time worth mentioning: no memtable has to be sorted first.
+    pub fn is_scan_ready(&self) -> bool {
+        let view = self.inner.view.load();
+        view.generations().all(|generation| generation.memtable.entries() == 0)
+    }
+
     /// A walk over `range` as it is now.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! The kinds of sources a merge can have, behind an enum instead of a vtable.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use aidb_base::{Result, Seq};
 
-use super::{Cursor, VecCursor};
+use super::{Cursor, Patience, Ran, VecCursor};
 use crate::entry::Entry;
 use crate::memtable::MemCursor;
 use crate::table::TableCursor;
@@ -29,6 +32,17 @@ macro_rules! each {
             AnyCursor::Vec($cursor) => $call,
         }
     };
+}
+
+impl AnyCursor {
+    /// Has `patience` say whether the cursor may wait for the disk.
+    pub(crate) fn set_patience(&mut self, patience: &Arc<Patience>) {
+        match self {
+            Self::Table(cursor) => cursor.set_patience(patience),
+            Self::Level(cursor) => cursor.set_patience(patience),
+            Self::Mem(_) | Self::Vec(_) => {}
+        }
+    }
 }
 
 impl Cursor for AnyCursor {
@@ -66,6 +80,14 @@ impl Cursor for AnyCursor {
     #[inline(always)]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         each!(self, cursor => cursor.key_and_seq())
+    }
+
+    #[inline(always)]
+    fn run<F>(&mut self, until: Option<&[u8]>, visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        each!(self, cursor => cursor.run(until, visit))
     }
 }
 

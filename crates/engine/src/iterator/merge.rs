@@ -16,10 +16,11 @@
 //! its last entry at or before it. A switch of direction moves every other source by one step.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 
 use aidb_base::{Result, Seq};
 
-use super::{AnyCursor, Cursor, compare_keys};
+use super::{AnyCursor, Cursor, Ran, compare_keys};
 use crate::entry::Entry;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,10 +123,13 @@ impl<C: Cursor> MergeCursor<C> {
             node /= 2;
         }
         self.tree[0] = winner;
-        self.runner_up = if winner == leader { self.best_loser(winner) } else { RunnerUp::Unknown };
+        self.runner_up = match winner == leader {
+            true => RunnerUp::Source(self.best_loser(winner)),
+            false => RunnerUp::Unknown,
+        };
     }
 
-    fn best_loser(&self, winner: usize) -> RunnerUp {
+    fn best_loser(&self, winner: usize) -> usize {
         let mut node = (self.sources.len() + winner) / 2;
         let mut best = self.tree[node];
         while node > 1 {
@@ -134,7 +138,27 @@ impl<C: Cursor> MergeCursor<C> {
                 best = self.tree[node];
             }
         }
-        RunnerUp::Source(best)
+        best
+    }
+
+    /// The winner, and the key of the runner-up, which is found if it was not known.
+    #[inline]
+    fn leader_and_rival(&mut self) -> (&mut C, Option<&[u8]>) {
+        let leader = self.tree[0];
+        if self.sources.len() == 1 {
+            return (&mut self.sources[0], None);
+        }
+        let rival = match self.runner_up {
+            RunnerUp::Source(rival) => rival,
+            RunnerUp::Unknown => self.best_loser(leader),
+        };
+        self.runner_up = RunnerUp::Source(rival);
+        let (low, high) = self.sources.split_at_mut(leader.max(rival));
+        let (leader, rival) = match leader < rival {
+            true => (&mut low[leader], &high[0]),
+            false => (&mut high[0], &low[rival]),
+        };
+        (leader, rival.key_and_seq().map(|(key, _)| key))
     }
 
     fn seek_all(
@@ -180,6 +204,11 @@ impl<C: Cursor> MergeCursor<C> {
         self.rebuild();
         Ok(())
     }
+}
+
+#[inline]
+fn is_less(a: &[u8], b: &[u8]) -> bool {
+    compare_keys(a, b).is_lt()
 }
 
 #[inline]
@@ -242,6 +271,35 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         let winner = *self.tree.first()?;
         self.sources[winner].key_and_seq()
+    }
+
+    /// The leader runs up to the runner-up.
+    #[inline]
+    fn run<F>(&mut self, until: Option<&[u8]>, visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        if self.direction == Direction::Backward || self.sources.is_empty() {
+            return Ok(Ran::Stayed);
+        }
+        let ran = match self.leader_and_rival() {
+            (leader, None) => leader.run(until, visit),
+            (leader, Some(rival))
+                if !leader.key_and_seq().is_some_and(|at| is_less(at.0, rival)) =>
+            {
+                Ok(Ran::Stayed)
+            }
+            (leader, Some(rival)) => {
+                let until = until.filter(|until| is_less(until, rival));
+                leader.run(Some(until.unwrap_or(rival)), visit)
+            }
+        };
+        match &ran {
+            Ok(Ran::Stayed) => {}
+            Ok(Ran::Ahead) => self.settle(),
+            Err(error) => self.finish(Err(error.clone()))?,
+        }
+        ran
     }
 }
 

@@ -4,8 +4,11 @@ mod any;
 mod bounds;
 mod key;
 mod merge;
+mod patience;
 mod vec;
 mod view;
+
+use std::ops::ControlFlow;
 
 use aidb_base::{Result, Seq};
 
@@ -13,10 +16,20 @@ pub use any::AnyCursor;
 pub use bounds::{Bounds, prefix_upper_bound};
 pub(crate) use key::{compare_keys, same_key};
 pub use merge::MergeCursor;
+pub(crate) use patience::Patience;
 pub use vec::{OwnedEntry, VecCursor};
 pub use view::ViewCursor;
 
 use crate::entry::Entry;
+
+/// Where a cursor stands after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// At the last entry visited, or where it was when there is none.
+    Stayed,
+    /// At the first entry that is not before the end of the run; it was not visited.
+    Ahead,
+}
 
 /// A position in a sorted source of entries: key ascending, then sequence number descending.
 ///
@@ -40,5 +53,17 @@ pub trait Cursor {
     #[inline]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         self.entry().map(|entry| (entry.key, entry.seq))
+    }
+
+    /// Visits entries behind the current one: those that cost little more than their decoding, up
+    /// to the first whose key is not before `until`, as long as `visit` goes on. Visits no second
+    /// version of a key. A cursor may end a run at any time, even before it began.
+    #[inline]
+    fn run<F>(&mut self, _until: Option<&[u8]>, _visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+        Self: Sized,
+    {
+        Ok(Ran::Stayed)
     }
 }

@@ -1,10 +1,11 @@
 //! A cursor over entries in a vector, for tests and small sorted sets.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use aidb_base::{Result, Seq};
 
-use super::Cursor;
+use super::{Cursor, Ran};
 use crate::entry::{Entry, Kind};
 
 /// An [`Entry`] that owns its bytes.
@@ -99,5 +100,24 @@ impl Cursor for VecCursor {
 
     fn entry(&self) -> Option<Entry<'_>> {
         self.entries.get(self.at).map(OwnedEntry::borrow)
+    }
+
+    fn run<F>(&mut self, until: Option<&[u8]>, visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        while let Some([now, next]) = self.entries.get(self.at..self.at + 2) {
+            if now.key == next.key {
+                return Ok(Ran::Stayed);
+            }
+            self.at += 1;
+            if until.is_some_and(|until| next.key.as_slice() >= until) {
+                return Ok(Ran::Ahead);
+            }
+            if visit(next.borrow()).is_break() {
+                return Ok(Ran::Stayed);
+            }
+        }
+        Ok(Ran::Stayed)
     }
 }

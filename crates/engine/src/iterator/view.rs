@@ -1,11 +1,12 @@
 //! The visible view: of every key the newest version a reader may see, and nothing that is deleted,
 //! covered by a range tombstone or expired.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use aidb_base::{Result, Seq};
 
-use super::{AnyCursor, Bounds, Cursor, MergeCursor, compare_keys, same_key};
+use super::{AnyCursor, Bounds, Cursor, MergeCursor, Ran, compare_keys, same_key};
 use crate::entry::{Entry, Kind};
 use crate::range_tombstone::{Cover, RangeTombstones};
 
@@ -21,6 +22,15 @@ enum Place {
     /// At the saved entry; the merge stands before every version of its key. Used going backward,
     /// where versions come oldest first and the newest is known only when the key is passed.
     Saved,
+    /// Going forward, at the merge's entry, which was visited: its versions are yet to be passed.
+    Passed,
+    /// Going forward, at the merge's entry, which was not looked at; its key is a new one.
+    Unseen,
+    /// Going forward after a failure: the merge stands nowhere; every key up to the saved one is
+    /// done with.
+    Behind,
+    /// As `Behind`, but for the saved key itself.
+    Before,
 }
 
 /// A cursor over visible entries within bounds.
@@ -151,30 +161,87 @@ impl<C: Cursor> ViewCursor<C> {
         self.settle_backward()
     }
 
-    /// Moves to the following visible entry; past the last one the cursor is at no entry.
+    /// Moves to the following visible entry; past the last one the cursor is at no entry. After an
+    /// error it may be called again and goes on where it failed.
     #[inline]
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<()> {
         match self.place {
             Place::None => return Ok(()),
-            Place::Merge => {
+            Place::Merge | Place::Passed => {
                 self.save_key();
-                self.place = Place::None;
+                self.place = Place::Behind;
                 self.merge.next()?;
             }
-            Place::Saved => {
-                self.place = Place::None;
+            Place::Saved | Place::Behind => {
+                self.place = Place::Behind;
                 self.merge.seek(&self.saved.key)?;
             }
+            Place::Before => {
+                self.merge.seek(&self.saved.key)?;
+                return self.settle_forward(false);
+            }
+            Place::Unseen => return self.settle_forward(false),
         }
         self.settle_forward(true)
+    }
+
+    /// Gives the visible entries behind the cursor's to `visit`, in order: as many as come cheaply,
+    /// maybe none. The cursor ends at the entry at which `visit` broke off, else at no entry, where
+    /// only [`ViewCursor::next`] and seeks make sense.
+    #[inline]
+    pub fn run<F>(&mut self, visit: &mut F) -> Result<()>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        if self.place != Place::Merge {
+            return Ok(());
+        }
+        loop {
+            let Self { merge, hidden, bounds, .. } = self;
+            self.place = Place::None;
+            let mut end = Place::Passed;
+            let ran = merge.run(bounds.upper.as_deref(), &mut |entry| {
+                if entry.seq > hidden.max_seq {
+                    end = Place::Unseen;
+                    return ControlFlow::Break(());
+                }
+                if hidden.hides(&entry) {
+                    return ControlFlow::Continue(());
+                }
+                let flow = visit(entry);
+                if flow.is_break() {
+                    end = Place::Merge;
+                }
+                flow
+            })?;
+            if ran == Ran::Stayed || end != Place::Passed {
+                self.place = end;
+                return Ok(());
+            }
+            self.place = Place::Unseen;
+            let Some(entry) = self.merge.entry() else { return Ok(()) };
+            if self.is_past_upper(entry.key)
+                || entry.seq > self.hidden.max_seq
+                || self.hidden.hides(&entry)
+            {
+                return Ok(());
+            }
+            self.place = Place::Merge;
+            if visit(entry).is_break() {
+                return Ok(());
+            }
+        }
     }
 
     /// Moves to the preceding visible entry; before the first one the cursor is at no entry.
     #[inline]
     pub fn prev(&mut self) -> Result<()> {
         match self.place {
-            Place::None => return Ok(()),
+            Place::None | Place::Passed | Place::Unseen | Place::Behind | Place::Before => {
+                self.place = Place::None;
+                return Ok(());
+            }
             Place::Merge => {
                 self.save_key();
                 self.place = Place::None;
@@ -195,9 +262,9 @@ impl<C: Cursor> ViewCursor<C> {
     #[inline]
     pub fn entry(&self) -> Option<Entry<'_>> {
         match self.place {
-            Place::None => None,
             Place::Merge => self.merge.entry(),
             Place::Saved => Some(self.saved.entry()),
+            _ => None,
         }
     }
 
@@ -220,6 +287,11 @@ impl<C: Cursor> ViewCursor<C> {
         }
     }
 
+    #[inline]
+    fn is_past_upper(&self, key: &[u8]) -> bool {
+        self.bounds.upper.as_deref().is_some_and(|upper| compare_keys(key, upper).is_ge())
+    }
+
     /// Goes on from the merge's entry to the first visible one; past the saved key if `skip`.
     #[inline]
     fn settle_forward(&mut self, mut skip: bool) -> Result<()> {
@@ -228,21 +300,20 @@ impl<C: Cursor> ViewCursor<C> {
                 self.merge.next()?;
                 continue;
             }
-            skip = false;
-            if self.bounds.upper.as_deref().is_some_and(|up| compare_keys(entry.key, up).is_ge()) {
+            if self.is_past_upper(entry.key) {
+                break;
+            }
+            skip = entry.seq <= self.hidden.max_seq;
+            if skip && !self.hidden.hides(&entry) {
+                self.place = Place::Merge;
                 return Ok(());
             }
-            if entry.seq <= self.hidden.max_seq {
-                if !self.hidden.hides(&entry) {
-                    self.place = Place::Merge;
-                    return Ok(());
-                }
-                skip = true;
-                self.saved.key.clear();
-                self.saved.key.extend_from_slice(entry.key);
-            }
+            self.saved.key.clear();
+            self.saved.key.extend_from_slice(entry.key);
+            self.place = if skip { Place::Behind } else { Place::Before };
             self.merge.next()?;
         }
+        self.place = Place::None;
         Ok(())
     }
 

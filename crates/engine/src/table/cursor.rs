@@ -1,11 +1,12 @@
 //! Walks a table in both directions.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use aidb_base::{Result, Seq};
 
 use crate::entry::Entry;
-use crate::iterator::Cursor;
+use crate::iterator::{Cursor, Patience, Ran};
 
 use super::position::Position;
 use super::reader::Table;
@@ -31,6 +32,11 @@ impl TableCursor {
     /// The table walked.
     pub fn table(&self) -> &Arc<Table> {
         &self.table
+    }
+
+    /// Has `patience` say whether the cursor may wait for the disk.
+    pub(crate) fn set_patience(&mut self, patience: &Arc<Patience>) {
+        self.position.set_patience(patience);
     }
 }
 
@@ -75,5 +81,13 @@ impl Cursor for TableCursor {
     #[inline]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         self.position.key_and_seq()
+    }
+
+    #[inline]
+    fn run<F>(&mut self, until: Option<&[u8]>, visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        self.position.run(&self.table, until, visit)
     }
 }

@@ -3,7 +3,7 @@
 //! Moving inside a block reads the next row and copies the suffix of the key behind the prefix;
 //! nothing is searched or parsed again.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use aidb_base::{Error, Result, Seq};
@@ -13,10 +13,11 @@ use crate::block::{Block, Damaged, Layout, Record};
 use crate::cache::CachedBlock;
 use crate::entry::{Entry, Kind};
 use crate::index::{BlockPlace, Index};
+use crate::iterator::{Patience, Ran, compare_keys};
 use crate::options::Codec;
 
 use super::format::PayloadKind;
-use super::reader::{HeldBlock, Table};
+use super::reader::{Blocks, HeldBlock, Table};
 use super::section::Access;
 use super::stretch::{ReadAhead, Stretch};
 
@@ -35,11 +36,20 @@ enum BlockData {
 /// A place in a table. Every method must be given the same table.
 pub(super) struct Position {
     fill_cache: bool,
+    /// Whether a block that is not in memory may be waited for; `None` = it may.
+    patience: Option<Arc<Patience>>,
     /// Whether it is at an entry.
     is_valid: bool,
     block: usize,
     data: BlockData,
     layout: Layout,
+    row: Row,
+    stretch: Stretch,
+    ahead: ReadAhead,
+}
+
+/// An entry of the current block, decoded.
+struct Row {
     index: usize,
     /// The key and, behind `key_len`, room for short copies.
     key: Vec<u8>,
@@ -50,8 +60,6 @@ pub(super) struct Position {
     value_start: usize,
     value_end: usize,
     record: Record,
-    stretch: Stretch,
-    ahead: ReadAhead,
 }
 
 #[inline]
@@ -68,14 +76,9 @@ fn bytes_of<'a>(data: &'a BlockData, table: &'a Table, stretch: &'a Stretch) -> 
     }
 }
 
-impl Position {
-    pub(super) fn new(fill_cache: bool) -> Self {
+impl Row {
+    fn new() -> Self {
         Self {
-            fill_cache,
-            is_valid: false,
-            block: 0,
-            data: BlockData::None,
-            layout: Layout::default(),
             index: 0,
             key: Vec::new(),
             key_len: 0,
@@ -84,9 +87,69 @@ impl Position {
             value_start: 0,
             value_end: 0,
             record: Record { seq: 0, kind: Kind::Put, expire_at_ms: 0 },
+        }
+    }
+
+    /// Takes the prefix of all keys of a block.
+    fn set_prefix(&mut self, prefix: &[u8]) {
+        self.key.clear();
+        self.key.extend_from_slice(prefix);
+        self.prefix_len = prefix.len();
+        self.key.resize(self.prefix_len + SHORT, 0);
+    }
+
+    /// Decodes entry `index`, whose predecessor ended at `suffix_end` and `value_end`.
+    #[inline]
+    fn decode(&mut self, layout: &Layout, bytes: &[u8]) -> std::result::Result<(), Damaged> {
+        let suffix = layout.suffix_from(bytes, self.suffix_end, self.index)?;
+        let value = layout.value_from(bytes, self.value_end, self.index)?;
+        self.record = layout.record(bytes, self.index)?;
+        (self.suffix_end, self.value_start, self.value_end) = (suffix.end, value.start, value.end);
+        self.key_len = self.prefix_len + suffix.len();
+        let room = self.key.get_mut(self.prefix_len..self.prefix_len + SHORT);
+        match (bytes.get(suffix.start..suffix.start + SHORT), room) {
+            (Some(source), Some(room)) if suffix.len() <= SHORT => room.copy_from_slice(source),
+            _ => self.set_long_suffix(&bytes[suffix]),
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn set_long_suffix(&mut self, suffix: &[u8]) {
+        self.key.truncate(self.prefix_len);
+        self.key.extend_from_slice(suffix);
+        self.key.resize(self.key_len.max(self.prefix_len + SHORT), 0);
+    }
+
+    #[inline]
+    fn entry<'a>(&'a self, bytes: &'a [u8]) -> Option<Entry<'a>> {
+        Some(Entry {
+            key: self.key.get(..self.key_len)?,
+            seq: self.record.seq,
+            kind: self.record.kind,
+            expire_at_ms: self.record.expire_at_ms,
+            value: bytes.get(self.value_start..self.value_end)?,
+        })
+    }
+}
+
+impl Position {
+    pub(super) fn new(fill_cache: bool) -> Self {
+        Self {
+            fill_cache,
+            patience: None,
+            is_valid: false,
+            block: 0,
+            data: BlockData::None,
+            layout: Layout::default(),
+            row: Row::new(),
             stretch: Stretch::default(),
             ahead: ReadAhead::default(),
         }
+    }
+
+    pub(super) fn set_patience(&mut self, patience: &Arc<Patience>) {
+        self.patience = Some(patience.clone());
     }
 
     pub(super) fn close(&mut self, table: &Table) {
@@ -118,10 +181,7 @@ impl Position {
         match Layout::parse(bytes) {
             Ok(layout) => {
                 self.layout = layout;
-                self.key.clear();
-                self.key.extend_from_slice(layout.prefix(bytes));
-                self.prefix_len = self.key.len();
-                self.key.resize(self.prefix_len + SHORT, 0);
+                self.row.set_prefix(layout.prefix(bytes));
                 Ok(())
             }
             Err(what) => {
@@ -132,10 +192,14 @@ impl Position {
     }
 
     fn hold(&mut self, table: &Table, index: &Index<'_>, place: BlockPlace) -> Result<BlockData> {
-        self.ahead.touch(table, self.block, place, index.data_end());
+        let access = self.access();
+        match access {
+            Access::Wait => self.ahead.touch(table, self.block, place, index.data_end()),
+            Access::Try => self.ahead.pass(self.block, place),
+        }
         let held = table
-            .hold(table.source.file.map(), self.block, place, Access::Wait)?
-            .ok_or_else(|| Error::internal("a waiting block access refused to wait"))?;
+            .hold(table.source.file.map(), self.block, place, access)?
+            .ok_or_else(|| self.refuse())?;
         Ok(match held {
             HeldBlock::Mapped(_) => {
                 let start = place.offset as usize;
@@ -146,6 +210,27 @@ impl Position {
                 Guard::into_inner(guard).map_or(BlockData::None, BlockData::Cached)
             }
         })
+    }
+
+    fn access(&self) -> Access {
+        match &self.patience {
+            Some(patience) if !patience.may_wait() => Access::Try,
+            _ => Access::Wait,
+        }
+    }
+
+    /// The failure of a position that may not wait.
+    #[cold]
+    fn refuse(&self) -> Error {
+        match &self.patience {
+            Some(patience) => patience.refuse(),
+            None => Error::internal("a waiting block access refused to wait"),
+        }
+    }
+
+    /// The index, waited for if that is allowed.
+    fn index<'a>(&self, table: &'a Table) -> Result<(Index<'a>, &'a Blocks)> {
+        table.index_with(table.source.file.map(), self.access())?.ok_or_else(|| self.refuse())
     }
 
     fn read(
@@ -173,45 +258,66 @@ impl Position {
     fn jump(&mut self, table: &Table, index: usize) -> Result<()> {
         let bytes = bytes_of(&self.data, table, &self.stretch);
         let starts = self.layout.starts(bytes, index);
-        self.index = index;
-        (self.suffix_end, self.value_end) = starts;
+        self.row.index = index;
+        (self.row.suffix_end, self.row.value_end) = starts;
         self.is_valid = true;
-        match self.decode(table) {
+        self.decode(table)
+    }
+
+    #[inline]
+    fn decode(&mut self, table: &Table) -> Result<()> {
+        let bytes = bytes_of(&self.data, table, &self.stretch);
+        match self.row.decode(&self.layout, bytes) {
             Ok(()) => Ok(()),
             Err(what) => self.fail(table, what),
         }
     }
 
-    /// Decodes entry `index`, whose predecessor ended at `suffix_end` and `value_end`.
+    /// As [`crate::iterator::Cursor::run`]; goes no further than the end of the block.
     #[inline]
-    fn decode(&mut self, table: &Table) -> std::result::Result<(), Damaged> {
+    pub(super) fn run<F>(
+        &mut self,
+        table: &Table,
+        until: Option<&[u8]>,
+        visit: &mut F,
+    ) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        if !self.is_valid {
+            return Ok(Ran::Stayed);
+        }
         let bytes = bytes_of(&self.data, table, &self.stretch);
-        let suffix = self.layout.suffix_from(bytes, self.suffix_end, self.index)?;
-        let value = self.layout.value_from(bytes, self.value_end, self.index)?;
-        self.record = self.layout.record(bytes, self.index)?;
-        (self.suffix_end, self.value_start, self.value_end) = (suffix.end, value.start, value.end);
-        self.key_len = self.prefix_len + suffix.len();
-        let room = self.key.get_mut(self.prefix_len..self.prefix_len + SHORT);
-        match (bytes.get(suffix.start..suffix.start + SHORT), room) {
-            (Some(source), Some(room)) if suffix.len() <= SHORT => room.copy_from_slice(source),
-            _ => {
-                self.key.truncate(self.prefix_len);
-                self.key.extend_from_slice(&bytes[suffix]);
-                self.key.resize(self.key_len.max(self.prefix_len + SHORT), 0);
+        while self.row.index + 1 < self.layout.count() {
+            self.row.index += 1;
+            let decoded = self.row.decode(&self.layout, bytes);
+            let entry = match decoded {
+                Ok(()) => self.row.entry(bytes).ok_or(Damaged("value outside its block")),
+                Err(what) => Err(what),
+            };
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(what) => return self.fail(table, what),
+            };
+            if until.is_some_and(|until| compare_keys(entry.key, until).is_ge()) {
+                return Ok(Ran::Ahead);
+            }
+            if visit(entry).is_break() {
+                return Ok(Ran::Stayed);
             }
         }
-        Ok(())
+        Ok(Ran::Stayed)
     }
 
     pub(super) fn seek_to_first(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
-        let (index, _) = table.index()?;
+        let (index, _) = self.index(table)?;
         self.seek_to_block_start(table, &index, 0)
     }
 
     pub(super) fn seek_to_last(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
-        let (index, _) = table.index()?;
+        let (index, _) = self.index(table)?;
         match index.count().checked_sub(1) {
             Some(block) => self.seek_to_block_end(table, &index, block),
             None => Ok(()),
@@ -241,7 +347,7 @@ impl Position {
 
     pub(super) fn seek(&mut self, table: &Table, key: &[u8]) -> Result<()> {
         self.is_valid = false;
-        let (index, blocks) = table.index()?;
+        let (index, blocks) = self.index(table)?;
         let Some(block) = index.find(&blocks.top, key) else {
             return self.seek_to_block_start(table, &index, 0);
         };
@@ -255,7 +361,7 @@ impl Position {
 
     pub(super) fn seek_before(&mut self, table: &Table, key: &[u8]) -> Result<()> {
         self.is_valid = false;
-        let (index, blocks) = table.index()?;
+        let (index, blocks) = self.index(table)?;
         let Some(block) = index.find(&blocks.top, key) else { return Ok(()) };
         self.load(table, &index, block)?;
         match self.seek_in_block(table, key)? {
@@ -279,20 +385,17 @@ impl Position {
         if !self.is_valid {
             return Ok(());
         }
-        if self.index + 1 == self.layout.count() {
+        if self.row.index + 1 == self.layout.count() {
             return self.next_block(table);
         }
-        self.index += 1;
-        match self.decode(table) {
-            Ok(()) => Ok(()),
-            Err(what) => self.fail(table, what),
-        }
+        self.row.index += 1;
+        self.decode(table)
     }
 
     #[inline(never)]
     fn next_block(&mut self, table: &Table) -> Result<()> {
         self.is_valid = false;
-        let (index, _) = table.index()?;
+        let (index, _) = self.index(table)?;
         self.seek_to_block_start(table, &index, self.block + 1)
     }
 
@@ -301,14 +404,14 @@ impl Position {
         if !self.is_valid {
             return Ok(());
         }
-        match (self.index, self.block) {
+        match (self.row.index, self.block) {
             (0, 0) => {
                 self.is_valid = false;
                 Ok(())
             }
             (0, block) => {
                 self.is_valid = false;
-                let (index, _) = table.index()?;
+                let (index, _) = self.index(table)?;
                 self.seek_to_block_end(table, &index, block - 1)
             }
             (at, _) => self.jump(table, at - 1),
@@ -320,19 +423,12 @@ impl Position {
         if !self.is_valid {
             return None;
         }
-        let bytes = bytes_of(&self.data, table, &self.stretch);
-        Some(Entry {
-            key: self.key.get(..self.key_len)?,
-            seq: self.record.seq,
-            kind: self.record.kind,
-            expire_at_ms: self.record.expire_at_ms,
-            value: bytes.get(self.value_start..self.value_end)?,
-        })
+        self.row.entry(bytes_of(&self.data, table, &self.stretch))
     }
 
     #[inline]
     pub(super) fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
-        let key = self.key.get(..self.key_len).filter(|_| self.is_valid)?;
-        Some((key, self.record.seq))
+        let key = self.row.key.get(..self.row.key_len).filter(|_| self.is_valid)?;
+        Some((key, self.row.record.seq))
     }
 }

@@ -80,14 +80,22 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Notes that `block`, at `place`, is about to be read.
+    /// Notes that `block`, at `place`, is about to be read, which needs no hint.
+    #[inline]
+    pub(super) fn pass(&mut self, block: usize, place: BlockPlace) {
+        if block != self.expected || block == 0 {
+            self.window = 0;
+            self.until = place.offset;
+        }
+        self.expected = block + 1;
+    }
+
+    /// Notes that `block`, at `place`, is about to be read; may hint at what comes next.
     #[inline]
     pub(super) fn touch(&mut self, table: &Table, block: usize, place: BlockPlace, data_end: u64) {
         let is_sequential = block == self.expected && block > 0;
-        self.expected = block + 1;
+        self.pass(block, place);
         if !is_sequential {
-            self.window = 0;
-            self.until = place.offset;
             return;
         }
         let end = place.offset + place.len as u64;

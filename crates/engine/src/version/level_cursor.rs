@@ -1,18 +1,20 @@
 //! A cursor over one level: the cursor of the table it is in, opened when it gets there.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use aidb_base::{Result, Seq};
 
 use super::level::Level;
 use crate::entry::Entry;
-use crate::iterator::Cursor;
+use crate::iterator::{Cursor, Patience, Ran};
 use crate::table::TableCursor;
 
 /// Visits the entries of all tables of a level in order.
 pub struct LevelCursor {
     level: Arc<Level>,
     fill_cache: bool,
+    patience: Option<Arc<Patience>>,
     /// Table that `cursor` is in.
     index: usize,
     cursor: Option<TableCursor>,
@@ -21,7 +23,12 @@ pub struct LevelCursor {
 impl LevelCursor {
     /// A cursor over `level`; `fill_cache` says whether blocks it reads stay in the cache.
     pub fn new(level: Arc<Level>, fill_cache: bool) -> Self {
-        Self { level, fill_cache, index: 0, cursor: None }
+        Self { level, fill_cache, patience: None, index: 0, cursor: None }
+    }
+
+    /// Has `patience` say whether the cursor may wait for the disk.
+    pub(crate) fn set_patience(&mut self, patience: &Arc<Patience>) {
+        self.patience = Some(patience.clone());
     }
 
     /// Opens table `index`; past the last one the cursor is at no entry.
@@ -30,6 +37,9 @@ impl LevelCursor {
         if self.cursor.is_none() || self.index != index || table.is_none() {
             self.cursor = table.map(|table| table.table().cursor(self.fill_cache));
             self.index = index;
+            if let (Some(cursor), Some(patience)) = (&mut self.cursor, &self.patience) {
+                cursor.set_patience(patience);
+            }
         }
         self.cursor.as_mut()
     }
@@ -137,5 +147,16 @@ impl Cursor for LevelCursor {
     #[inline]
     fn key_and_seq(&self) -> Option<(&[u8], Seq)> {
         self.cursor.as_ref().and_then(Cursor::key_and_seq)
+    }
+
+    #[inline]
+    fn run<F>(&mut self, until: Option<&[u8]>, visit: &mut F) -> Result<Ran>
+    where
+        F: FnMut(Entry<'_>) -> ControlFlow<()>,
+    {
+        match &mut self.cursor {
+            Some(cursor) => cursor.run(until, visit),
+            None => Ok(Ran::Stayed),
+        }
     }
 }

@@ -5,6 +5,7 @@ mod expiry;
 mod feed;
 mod ingest;
 mod model;
+mod portions;
 mod reopen;
 
 use std::path::Path;

@@ -152,3 +152,40 @@ fn an_empty_value_is_not_absence() {
     cursor.seek_to_last().unwrap();
     assert_eq!((cursor.key(), cursor.value()), (Some(&b"k"[..]), Some(&b""[..])));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn runs_and_steps_together_visit_every_visible_entry_once(
+        entries in entries(),
+        tombstones in tombstones(),
+        max_seq in 0..SEQ_MAX + 12,
+        bounds in bounds(),
+        count in 1usize..5,
+        start in key(),
+        lengths in prop::collection::vec(0usize..5, 1..40),
+    ) {
+        let expected = naive(&entries, &tombstones, max_seq, &bounds);
+        let rank = expected.partition_point(|entry| entry.key < start);
+        let mut cursor = view(&entries, count, &tombstones, max_seq, &bounds);
+        cursor.seek(&start).unwrap();
+        let mut got = Vec::new();
+        for length in lengths.into_iter().chain(std::iter::repeat(0)) {
+            let Some(entry) = cursor.entry() else { break };
+            got.push(OwnedEntry::from(entry));
+            let mut left = length;
+            cursor.run(&mut |entry| {
+                got.push(OwnedEntry::from(entry));
+                left = left.saturating_sub(1);
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }).unwrap();
+            if let Some(entry) = cursor.entry() {
+                // It broke off, or the run did not begin.
+                prop_assert_eq!(got.last(), Some(&OwnedEntry::from(entry)));
+            }
+            cursor.next().unwrap();
+        }
+        prop_assert_eq!(&got, &expected[rank..]);
+    }
+}
