@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import aidb
@@ -38,7 +39,8 @@ class AidbStore(Store):
     def settle(self) -> None:
         """Flush, then wait until the compactor has nothing left to do."""
         self._db.flush()
-        super().settle()
+        while self._db.stats()["compactions_pending"]:
+            time.sleep(0.05)
 
     def properties(self) -> dict[str, Any]:
         """The database's own statistics."""

@@ -6,10 +6,9 @@
 
 use std::cell::RefCell;
 
-use lz4_flex::block::CompressTable;
-
 use crate::options::Codec;
 
+mod lz4;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +23,7 @@ const LENGTH_BYTES: usize = 4;
 
 /// Compresses with buffers kept between calls.
 pub struct Compressor {
-    lz4: CompressTable,
+    lz4: lz4::Encoder,
     snappy: snap::raw::Encoder,
     zstd: Option<zstd::bulk::Compressor<'static>>,
     out: Vec<u8>,
@@ -40,7 +39,7 @@ impl Compressor {
     /// A compressor that has allocated next to nothing.
     pub fn new() -> Self {
         Self {
-            lz4: CompressTable::small(),
+            lz4: lz4::Encoder::new(),
             snappy: snap::raw::Encoder::new(),
             zstd: None,
             out: Vec::new(),
@@ -74,10 +73,7 @@ impl Compressor {
         let out = &mut self.out[LENGTH_BYTES..];
         match codec {
             Codec::None => None,
-            Codec::Lz4 if raw.len() < usize::from(u16::MAX) => {
-                lz4_flex::block::compress_into_with_table(raw, out, &mut self.lz4).ok()
-            }
-            // Bigger inputs would turn the small table into a large one for good.
+            Codec::Lz4 if raw.len() <= lz4::INPUT_MAX => self.lz4.encode(raw, out),
             Codec::Lz4 => lz4_flex::block::compress_into(raw, out).ok(),
             Codec::Snappy => self.snappy.compress(raw, out).ok(),
             Codec::Zstd => {

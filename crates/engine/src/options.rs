@@ -90,7 +90,7 @@ pub struct Options {
     pub filter_bits_per_key: u8,
     /// Codec of the last level.
     pub compression_bottom: Codec,
-    /// Codec of the levels between the base level and the last one.
+    /// Codec of the levels above the last one; level 0 is raw while there is nothing below it.
     pub compression: Codec,
     /// L0 runs at which they are merged or pushed down.
     pub l0_runs_trigger: usize,
@@ -148,7 +148,7 @@ impl Default for Options {
 /// Settings of one keyspace, stored in the manifest. `None` = as the database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyspaceOptions {
-    /// Codec of every level below the base level, and of values in blob files.
+    /// Codec of every level, and of values in blob files.
     pub compression: Option<Codec>,
     /// Time to live of records written without one, in milliseconds.
     pub ttl_ms: Option<u64>,

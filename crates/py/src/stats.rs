@@ -39,6 +39,7 @@ pub fn show<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>>
         compaction_bytes_written,
         flushes,
         compactions,
+        compactions_pending,
         stall_count,
         stall_ns,
         stall_max_ns,

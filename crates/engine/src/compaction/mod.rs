@@ -30,8 +30,8 @@ pub use plan::{Action, CompactionPlan, PlanInput, Reason};
 pub(crate) use run::added;
 pub use run::{CompactionContext, CompactionStats, run};
 pub use shape::{Carried, RunShape, TreeShape};
-pub(crate) use targets::filter_bits;
 pub use targets::{LAST_LEVEL, Targets};
+pub(crate) use targets::{filter_bits, run_codec};
 
 /// Chooses the next compaction of `version`; `None` = it is at rest.
 pub fn pick(version: &Version, options: &Options, now_ms: u64) -> Option<CompactionPlan> {

@@ -16,6 +16,8 @@ pub const LAST_LEVEL: u8 = 6;
 pub struct Targets {
     /// Level that takes what leaves level 0.
     pub base: u8,
+    /// Whether any level below 0 is used.
+    is_deep: bool,
     /// Target bytes of levels 1 to 6; 0 above the base level.
     bytes: [u64; 6],
 }
@@ -26,7 +28,7 @@ impl Targets {
         let fanout = options.level_fanout.max(2);
         let base_bytes = options.level_base_bytes.max(1);
         let largest = tree.levels.iter().map(|tables| bytes_of(tables)).max().unwrap_or(0);
-        let mut targets = Self { base: LAST_LEVEL, bytes: [0; 6] };
+        let mut targets = Self { base: LAST_LEVEL, is_deep: largest > 0, bytes: [0; 6] };
         let mut size = largest.max(base_bytes);
         targets.bytes[5] = u64::MAX;
         while targets.base > 1 && size / fanout >= base_bytes {
@@ -47,11 +49,17 @@ impl Targets {
     /// Codec of tables written to `level`.
     pub fn codec(&self, level: u8, keyspace: &KeyspaceOptions, options: &Options) -> Codec {
         match level {
+            0 => run_codec(self.is_deep, keyspace, options),
             LAST_LEVEL => keyspace.compression.unwrap_or(options.compression_bottom),
-            _ if level <= self.base => Codec::None,
             _ => keyspace.compression.unwrap_or(options.compression),
         }
     }
+}
+
+/// Codec of runs of level 0. While a keyspace has nothing deeper (`is_deep`), they are all of it and
+/// read in place; later they are a small part that costs space and writing.
+pub(crate) fn run_codec(is_deep: bool, keyspace: &KeyspaceOptions, options: &Options) -> Codec {
+    if is_deep { keyspace.compression.unwrap_or(options.compression) } else { Codec::None }
 }
 
 /// Filter bits per key of tables written to `level`.

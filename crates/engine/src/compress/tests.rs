@@ -39,7 +39,55 @@ fn absurd_length_is_refused_without_allocating() {
     }
 }
 
+/// As a block: columns that do not repeat, then values in which every other half does.
+fn like_a_block() -> Vec<u8> {
+    let mut rng = aidb_base::Rng::seeded(2);
+    let mut noise = |count: usize| (0..count).map(|_| rng.next_u64() as u8).collect::<Vec<_>>();
+    let mut raw = noise(900);
+    for _ in 0..30 {
+        let half = noise(50);
+        raw.extend_from_slice(&half);
+        raw.extend_from_slice(&half);
+    }
+    raw
+}
+
+#[test]
+fn values_shrink_behind_columns_that_do_not() {
+    let raw = like_a_block();
+    let packed = Compressor::new().compress(Codec::Lz4, &raw).unwrap().to_vec();
+    assert!(packed.len() < 900 + 30 * 58, "{} of {} bytes", packed.len(), raw.len());
+    assert_eq!(decompress(Codec::Lz4, &packed).unwrap(), raw);
+}
+
 proptest! {
+    #[test]
+    fn lz4_decodes_what_it_encoded(
+        seed in any::<u64>(),
+        len in 0..70_000usize,
+        symbols in 1..256u64,
+        repeat in 1..200usize,
+    ) {
+        let mut rng = aidb_base::Rng::seeded(seed);
+        let mut raw: Vec<u8> = Vec::new();
+        while raw.len() < len {
+            let from = rng.below(raw.len() as u64 + 1) as usize;
+            let piece = raw[from..raw.len().min(from + repeat)].to_vec();
+            raw.extend_from_slice(&piece);
+            raw.extend((0..rng.below(40)).map(|_| rng.below(symbols) as u8).collect::<Vec<_>>());
+        }
+        raw.truncate(len);
+        let mut encoder = super::lz4::Encoder::new();
+        raw.truncate(super::lz4::INPUT_MAX);
+        for raw in [&raw[..], &raw[..raw.len() / 3], &raw[..raw.len().min(13)]] {
+            let mut out = vec![0; lz4_flex::block::get_maximum_output_size(raw.len())];
+            let written = encoder.encode(raw, &mut out).unwrap();
+            let back = lz4_flex::block::decompress(&out[..written], raw.len()).unwrap();
+            prop_assert_eq!(back, raw);
+            prop_assert!(encoder.encode(raw, &mut out[..written - 1]).is_none());
+        }
+    }
+
     #[test]
     fn arbitrary_payloads_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         for codec in CODECS {

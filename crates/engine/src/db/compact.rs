@@ -1,22 +1,45 @@
 //! Running compactions: pick from the current version, execute, record, show to new readers.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_base::{Error, KeyspaceId, Result};
 
 use super::{Db, Inner};
 use crate::compaction::{self, CompactionContext, CompactionPlan};
 use crate::events::Event;
+use crate::version::{Version, VersionEdit};
+
+/// Counts while it lives.
+struct Running<'a>(&'a AtomicU64);
+
+impl<'a> Running<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Release);
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
 
 impl Inner {
     /// Runs the most urgent compaction; false when there is none.
     pub(super) fn compact_once(&self) -> Result<bool> {
         let _one_at_a_time = self.compaction_lock.lock();
+        // Ends last: the files that the compaction made obsolete are gone by then.
+        let _running = Running::new(&self.counters.compactions_running);
         let version = self.view.load().version.clone();
         match compaction::pick(&version, &self.options, self.now_ms()) {
             Some(plan) => self.run_compaction(&plan).map(|()| true),
             None => Ok(false),
         }
+    }
+
+    pub(super) fn is_compaction_due(&self, version: &Version) -> bool {
+        compaction::pick(version, &self.options, self.now_ms()).is_some()
     }
 
     fn run_compaction(&self, plan: &CompactionPlan) -> Result<()> {
@@ -46,6 +69,27 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Gives back the space of the log when nothing in it is needed. The floor is durable before a
+    /// segment goes: one that a power loss brings back is then not looked at.
+    fn rest_log(&self) -> Result<()> {
+        let flushed = self.flushed_seq.load(Ordering::Acquire);
+        let floor = {
+            let mut writer = self.writer.lock();
+            if writer.active.last_seq() != 0 || !writer.log.rest()? {
+                return Ok(());
+            }
+            writer.log.floor(flushed)
+        };
+        let edit = VersionEdit { log_floor: Some(floor), ..VersionEdit::default() };
+        let mut versions = self.versions.lock();
+        let version = self.apply(&mut versions, edit)?;
+        self.change_view(|view| view.with_version(version, None));
+        drop(versions);
+        self.release_log()
+    }
+}
+
 impl Db {
     /// Flushes, then rewrites everything of a keyspace (`None` = all) into its last level, so that
     /// no deleted or overwritten record is left.
@@ -67,6 +111,7 @@ impl Db {
         let below = inner.numbers.peek();
         loop {
             let _one_at_a_time = inner.compaction_lock.lock();
+            let _running = Running::new(&inner.counters.compactions_running);
             inner.state.check_writable()?;
             let version = inner.view.load().version.clone();
             let Some(plan) = compaction::pick_full(&version, keyspace, &inner.options, below)
@@ -105,6 +150,6 @@ impl Db {
                 return Err(Error::internal("a full memtable disappeared without being flushed"));
             }
         }
-        Ok(())
+        self.inner.rest_log()
     }
 }

@@ -15,6 +15,7 @@ use super::count;
 use super::read::Sources;
 use super::view::{Generation, ReadView};
 use crate::blob::BlobWriter;
+use crate::compaction::run_codec;
 use crate::entry::{Entry, Kind};
 use crate::events::Event;
 use crate::file_names::FileKind;
@@ -123,8 +124,11 @@ impl Inner {
         let path = FileKind::Table.path(&self.dir, number);
         files.push(path.clone());
         let flushed = generation.last_seq();
-        let mut builder =
-            TableBuilder::create(self.vfs(), &path, self.run_options(keyspace, number, flushed))?;
+        let mut builder = TableBuilder::create(
+            self.vfs(),
+            &path,
+            self.run_options((keyspace, tree), number, flushed),
+        )?;
         let blob_bytes_min =
             tree.options.blob_bytes_min.unwrap_or(self.options.blob_bytes_min as u64);
         let mut blobs = Blobs {
@@ -144,12 +148,18 @@ impl Inner {
         Ok(())
     }
 
-    fn run_options(&self, keyspace: KeyspaceId, number: FileNumber, flushed: Seq) -> TableOptions {
+    fn run_options(
+        &self,
+        (keyspace, tree): (KeyspaceId, &Tree),
+        number: FileNumber,
+        flushed: Seq,
+    ) -> TableOptions {
+        let is_deep = tree.levels.iter().any(|level| !level.is_empty());
         let bits = self.options.filter_bits_per_key;
         TableOptions {
             block_bytes: self.options.block_bytes,
             filter_bits_per_key: if bits == 0 { 0 } else { bits + 4 },
-            codec: Codec::None,
+            codec: run_codec(is_deep, &tree.options, &self.options),
             keyspace,
             level: 0,
             hash_seed: self.hash_seed,

@@ -70,6 +70,8 @@ pub struct Stats {
     pub flushes: u64,
     /// Compactions.
     pub compactions: u64,
+    /// Compactions that run or are due; at 0, with no frozen memtable, the database is at rest.
+    pub compactions_pending: u64,
     /// Writes that waited for back-pressure.
     pub stall_count: u64,
     /// Their waiting time in nanoseconds.
@@ -123,6 +125,7 @@ pub(super) struct Counters {
     pub(super) write_latency: Histogram,
     pub(super) read_latency: Histogram,
     compactions: AtomicU64,
+    pub(super) compactions_running: AtomicU64,
     compaction_bytes_read: AtomicU64,
     compaction_bytes_written: AtomicU64,
     background_errors: AtomicU64,
@@ -159,7 +162,13 @@ impl Db {
 impl Inner {
     fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // Before the view: what does not run any more is in it.
+        let running = self.counters.compactions_running.load(Ordering::Acquire);
         let view = self.view.load();
+        let compactions_pending = match running {
+            0 => u64::from(self.is_compaction_due(&view.version)),
+            running => running,
+        };
         let (log_bytes, log_bytes_written, user_bytes_written) = {
             let writer = self.writer.lock();
             (writer.log.bytes(), writer.log.bytes_written(), writer.user_bytes)
@@ -196,6 +205,7 @@ impl Inner {
             compaction_bytes_written: read(&self.counters.compaction_bytes_written),
             flushes: read(&self.counters.flushes),
             compactions: read(&self.counters.compactions),
+            compactions_pending,
             stall_count,
             stall_ns,
             stall_max_ns,

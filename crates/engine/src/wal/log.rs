@@ -330,6 +330,25 @@ impl Log {
         if is_mapped { vfs.truncate(&path, last.end as u64) } else { Ok(()) }
     }
 
+    /// Ends the open segment, so that its space can be given back once it is not needed; the next
+    /// append begins a small one. False when none was open.
+    ///
+    /// # Errors
+    /// As the file system says; the log goes on.
+    pub fn rest(&mut self) -> Result<bool> {
+        if let Some(blank) = self.spares.spare.lock().take() {
+            self.spares.env.vfs.remove(blank.path())?;
+        }
+        self.spares.wanted.store(false, Ordering::Release);
+        if self.segment.is_none() {
+            return Ok(false);
+        }
+        self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
+        self.retire();
+        self.bytes_next = SEGMENT_BYTES_FIRST.min(self.spares.env.segment_bytes_max);
+        Ok(true)
+    }
+
     /// Forgets the retired segments whose batches are all at or below `seq`, oldest first, and gives
     /// their numbers: the caller removes the files.
     pub fn release(&mut self, seq: Seq) -> Vec<FileNumber> {

@@ -3,7 +3,9 @@ use std::path::Path;
 
 use super::{DIR, KS, World, all, put};
 use crate::db::{Db, WriteOptions};
+use crate::file_names::FileKind;
 use crate::options::{Durability, LogMode, Options};
+use crate::vfs::Vfs;
 
 #[test]
 fn everything_is_there_after_reopening_in_each_log_mode() {
@@ -20,6 +22,37 @@ fn everything_is_there_after_reopening_in_each_log_mode() {
         let db = Db::open(Path::new(DIR), options()).unwrap();
         assert_eq!(all(&db, false).len(), 500);
         assert!(db.recovery().batches_replayed > 0);
+    }
+}
+
+#[test]
+fn a_flush_leaves_no_log_behind_and_a_segment_that_comes_back_is_ignored() {
+    let world = World::new();
+    let mut expected = Vec::new();
+    for round in 0..4u32 {
+        let db = world.open();
+        assert_eq!(all(&db, false), expected);
+        let mut last = Vec::new();
+        for i in 0..50u32 {
+            let key = (round * 50 + i).to_be_bytes();
+            put(&db, &key, &[round as u8; 60]);
+            expected.push((key.to_vec(), vec![round as u8; 60]));
+            last = FileKind::Wal.list(&*world.vfs, Path::new(DIR)).unwrap();
+        }
+        let path = FileKind::Wal.path(Path::new(DIR), last[0]);
+        let file = world.vfs.open_read(&path).unwrap();
+        let mut bytes = vec![0; file.len() as usize];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        db.flush().unwrap();
+        let kept = FileKind::Wal.list(&*world.vfs, Path::new(DIR)).unwrap();
+        assert!(kept.is_empty(), "{kept:?}");
+        assert_eq!(db.stats().log_bytes, 0);
+        put(&db, b"after", b"1");
+        expected.push((b"after".to_vec(), b"1".to_vec()));
+        expected.sort();
+        expected.dedup();
+        drop(db);
+        world.vfs.create(&path).unwrap().append(&bytes).unwrap();
     }
 }
 
