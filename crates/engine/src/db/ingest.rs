@@ -84,7 +84,7 @@ impl Inner {
         writer.log.append_batch(seq, payload, hash::digest(payload))?;
         writer.next_seq = seq + 1;
         let coming = prefetched(&writer.active, self.hash_seed, payload);
-        insert(&writer.active, self.hash_seed, seq, payload, coming)?;
+        insert(&writer.active, self.hash_seed, seq, (payload, None), coming)?;
         self.visible_seq.store(seq, Ordering::Release);
         self.rotate(&mut writer);
         Ok(seq)

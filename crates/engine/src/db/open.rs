@@ -321,7 +321,7 @@ impl<'a> Filling<'a> {
         let kept = planted::kept_of(payload)?;
         let payload = kept.as_ref().map_or(payload, WriteBatch::payload);
         let coming = write::prefetched(&self.active, self.hash_seed, payload);
-        write::insert(&self.active, self.hash_seed, seq, payload, coming)
+        write::insert(&self.active, self.hash_seed, seq, (payload, None), coming)
     }
 }
 

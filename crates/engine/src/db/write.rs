@@ -18,8 +18,9 @@ use super::view::Generation;
 use super::{Db, Inner};
 use crate::batch::{Operation, Operations, WriteBatch};
 use crate::entry::{Entry, Kind, RangeTombstone};
-use crate::memtable::Previous;
+use crate::memtable::{Previous, VALUE_BYTES_ELSEWHERE};
 use crate::options::Durability;
+use crate::vfs::SharedMapping;
 use crate::wal::log::Log;
 
 /// How one write is committed.
@@ -99,13 +100,14 @@ impl Inner {
     #[inline]
     fn commit_locked(
         &self,
-        mut writer: MutexGuard<'_, Writer>,
+        mut guard: MutexGuard<'_, Writer>,
         batch: &WriteBatch,
         digest: u64,
     ) -> Result<Seq> {
         self.state.check_writable()?;
+        let writer = &mut *guard;
         if writer.active.memtable.bytes() >= self.options.memtable_bytes_max {
-            self.rotate(&mut writer);
+            self.rotate(writer);
         }
         let seq = writer.next_seq;
         // The index slots are on their way from memory while the log is written.
@@ -114,12 +116,20 @@ impl Inner {
         result.map_err(|error| self.explain_refusal(error))?;
         writer.next_seq = seq + 1;
         writer.user_bytes += batch.bytes() as u64;
-        insert(&writer.active, self.hash_seed, seq, batch.payload(), coming)?;
+        let logged = match batch.bytes() >= VALUE_BYTES_ELSEWHERE {
+            true => writer.log.last_payload(batch.bytes()),
+            false => None,
+        };
+        let (payload, home) = match logged {
+            Some((payload, home)) => (payload, Some(home)),
+            None => (batch.payload(), None),
+        };
+        insert(&writer.active, self.hash_seed, seq, (payload, home), coming)?;
         self.visible_seq.store(seq, Ordering::Release);
         if !self.log_spares.is_wanted() {
             return Ok(seq);
         }
-        drop(writer);
+        drop(guard);
         self.housekeeper.wake();
         Ok(seq)
     }
@@ -175,13 +185,14 @@ fn prefetch_next(generation: &Generation, seed: u64, coming: &mut Operations<'_>
 }
 
 /// Puts the operations of a batch into a generation, under the writer's lock or during recovery.
-/// `coming` is what [`prefetched`] gave for it.
+/// `coming` is what [`prefetched`] gave for it. A payload that lies in the mapped log comes with its
+/// home, so that large values need not be copied.
 #[inline]
 pub(super) fn insert(
     generation: &Generation,
     seed: u64,
     seq: Seq,
-    payload: &[u8],
+    (payload, home): (&[u8], Option<&Arc<SharedMapping>>),
     mut coming: Operations<'_>,
 ) -> Result<()> {
     for operation in Operations::new(payload) {
@@ -189,11 +200,11 @@ pub(super) fn insert(
         match operation? {
             Operation::Put { keyspace, key, value, expire_at_ms } => {
                 let entry = Entry { key, seq, kind: Kind::Put, expire_at_ms, value };
-                insert_entry(generation, seed, keyspace, &entry);
+                insert_entry(generation, seed, keyspace, &entry, home);
             }
             Operation::Delete { keyspace, key } => {
                 let entry = Entry { key, seq, kind: Kind::Delete, expire_at_ms: 0, value: b"" };
-                insert_entry(generation, seed, keyspace, &entry);
+                insert_entry(generation, seed, keyspace, &entry, None);
             }
             Operation::DeleteRange { keyspace, start, end } => {
                 let (start, end) = (start.to_vec(), end.map(<[u8]>::to_vec));
@@ -207,9 +218,15 @@ pub(super) fn insert(
 }
 
 #[inline]
-fn insert_entry(generation: &Generation, seed: u64, keyspace: KeyspaceId, entry: &Entry<'_>) {
+fn insert_entry(
+    generation: &Generation,
+    seed: u64,
+    keyspace: KeyspaceId,
+    entry: &Entry<'_>,
+    home: Option<&Arc<SharedMapping>>,
+) {
     let hash = hash::key_hash_seeded(entry.key, seed);
-    let previous: Previous = generation.memtable.insert(keyspace, hash, entry);
+    let previous: Previous = generation.memtable.insert_from(keyspace, hash, entry, home);
     generation.counts.note(keyspace, previous, entry.kind != Kind::Delete);
 }
 

@@ -7,10 +7,13 @@
 //!                        20 value length  u32
 //!                        24 hash          u32, low half of the index hash
 //!                        28 key length    u16
-//!                        30 flags         u8: bits 0-1 kind, 2 has expiry, 3 first of its key
+//!                        30 flags         u8: bits 0-1 kind, 2 has expiry, 3 first of its key,
+//!                                             4 value elsewhere
 //!                        31 replaced      u8: 1 = a later record of the same batch took its place
 //!                        32 [expiry u64] key value, padded to 8
 //! ```
+//!
+//! A value elsewhere is in the mapped log, which the arena then keeps mapped; the record has its address.
 //!
 //! Invariants that the `unsafe` code here stands on:
 //!
@@ -20,6 +23,8 @@
 //!    arena that made it, which the memtable keeps alive (`RecordRef` never leaves the memtable).
 //! 4. One thread at a time calls [`Arena::push`] (the caller holds the database's write lock). Other
 //!    threads learn of a record only through a Release store ([`Slot::store`] or the record list).
+//! 5. The address of a value elsewhere points into a [`SharedMapping`] that is among the arena's `homes`,
+//!    at bytes that were written before and never change.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
@@ -30,17 +35,21 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 use aidb_base::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use aidb_base::{KeyspaceId, Seq};
+use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
 
 use crate::entry::{Entry, Kind};
+use crate::vfs::SharedMapping;
 
 const FLAG_KIND: u8 = 0b0011;
 const FLAG_EXPIRY: u8 = 0b0100;
 const FLAG_FIRST: u8 = 0b1000;
+const FLAG_ELSEWHERE: u8 = 0b1_0000;
 const HEADER_BYTES: usize = size_of::<Header>();
 const ALIGN: usize = align_of::<Header>();
 const FIRST_CHUNK_BYTES: usize = 64 << 10;
 const CHUNK_BYTES_MAX: usize = 1 << 20;
+const ADDRESS_BYTES: usize = size_of::<*const u8>();
 const TAG_SHIFT: u32 = 48;
 const ADDRESS_MASK: usize = (1 << TAG_SHIFT) - 1;
 
@@ -95,6 +104,8 @@ pub(super) struct NewRecord<'a> {
     pub(super) prev: Option<RecordRef>,
     pub(super) first: bool,
     pub(super) entry: &'a Entry<'a>,
+    /// Memory that holds the value already.
+    pub(super) home: Option<&'a Arc<SharedMapping>>,
 }
 
 /// A record, readable while the arena is borrowed.
@@ -203,8 +214,18 @@ impl<'a> Record<'a> {
             seq: header.seq,
             kind: self.kind(),
             expire_at_ms: self.expire_at_ms(),
-            value: self.slice(key_offset + key_len, header.value_len as usize),
+            value: self.value(key_offset + key_len, header.value_len as usize),
         }
+    }
+
+    #[inline(always)]
+    fn value(&self, offset: usize, len: usize) -> &'a [u8] {
+        if self.header().flags & FLAG_ELSEWHERE == 0 {
+            return self.slice(offset, len);
+        }
+        let place = self.slice(offset, ADDRESS_BYTES).as_ptr().cast::<*const u8>();
+        // SAFETY: the record holds an address there, and invariant 5 for what it points to.
+        unsafe { std::slice::from_raw_parts(place.read_unaligned(), len) }
     }
 }
 
@@ -217,6 +238,10 @@ pub(super) struct Arena {
     chunks: Mutex<Vec<Chunk>>,
     chunk_bytes: AtomicUsize,
     used: AtomicUsize,
+    /// Where values are that were not copied.
+    homes: Mutex<Vec<Arc<SharedMapping>>>,
+    /// The last of `homes`, for comparison only.
+    home: AtomicPtr<SharedMapping>,
     pool: Arc<ChunkPool>,
 }
 
@@ -228,6 +253,8 @@ impl Arena {
             chunks: Mutex::new(Vec::new()),
             chunk_bytes: AtomicUsize::new(FIRST_CHUNK_BYTES),
             used: AtomicUsize::new(0),
+            homes: Mutex::new(Vec::new()),
+            home: AtomicPtr::new(ptr::null_mut()),
             pool,
         }
     }
@@ -237,7 +264,7 @@ impl Arena {
         &self.pool
     }
 
-    /// Bytes of all records.
+    /// Bytes of all records, values elsewhere included.
     #[inline]
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
@@ -255,7 +282,17 @@ impl Arena {
         let entry = new.entry;
         debug_assert!(entry.key.len() <= KEY_BYTES_MAX && entry.value.len() <= VALUE_BYTES_MAX);
         let expiry_bytes = if entry.expire_at_ms == 0 { 0 } else { 8 };
-        let body = expiry_bytes + entry.key.len() + entry.value.len();
+        let mut address = ptr::null();
+        let mut value = entry.value;
+        if let Some(home) = new.home {
+            self.keep(home);
+            assert!(home.holds(value), "the value is not where the caller says");
+            self.used.store(self.used() + value.len(), Ordering::Relaxed);
+            address = value.as_ptr();
+            value = &[];
+        }
+        let value_bytes = if address.is_null() { value.len() } else { ADDRESS_BYTES };
+        let body = expiry_bytes + entry.key.len() + value_bytes;
         let size = (HEADER_BYTES + body + ALIGN - 1) & !(ALIGN - 1);
         let start = self.reserve(size);
         let mut flags = entry.kind as u8;
@@ -264,6 +301,9 @@ impl Arena {
         }
         if new.first {
             flags |= FLAG_FIRST;
+        }
+        if !address.is_null() {
+            flags |= FLAG_ELSEWHERE;
         }
         let header = Header {
             prev: new.prev,
@@ -286,8 +326,22 @@ impl Arena {
             }
             ptr::copy_nonoverlapping(entry.key.as_ptr(), to, entry.key.len());
             let to = to.add(entry.key.len());
-            ptr::copy_nonoverlapping(entry.value.as_ptr(), to, entry.value.len());
+            if address.is_null() {
+                ptr::copy_nonoverlapping(value.as_ptr(), to, value.len());
+            } else {
+                to.cast::<*const u8>().write_unaligned(address);
+            }
             RecordRef(at)
+        }
+    }
+
+    /// Keeps `home` mapped as long as the arena lives.
+    #[inline]
+    fn keep(&self, home: &Arc<SharedMapping>) {
+        let known = self.home.load(Ordering::Relaxed);
+        if !ptr::eq(known, Arc::as_ptr(home)) {
+            self.homes.lock().push(home.clone());
+            self.home.store(Arc::as_ptr(home).cast_mut(), Ordering::Relaxed);
         }
     }
 
@@ -332,34 +386,48 @@ impl Drop for Arena {
     }
 }
 
-/// Uninitialized memory. Whoever has the chunk owns the memory.
+/// Memory with any contents. Whoever has the chunk owns the memory.
 struct Chunk {
     start: NonNull<u8>,
     layout: Layout,
+    /// Owns the memory if the allocator does not.
+    mapping: Option<MmapRaw>,
 }
 
 // SAFETY: the chunk owns its memory.
 unsafe impl Send for Chunk {}
 
 impl Chunk {
+    /// Large chunks are mapped: allocators ask for huge pages, of which the first touch zeroes far
+    /// more than the record at hand needs.
     fn new(bytes: usize) -> Self {
         let layout = layout_of(bytes, ALIGN);
-        // SAFETY: the layout is not empty.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
+        let mapping = match bytes >= CHUNK_BYTES_MAX {
+            true => MmapOptions::new().len(bytes).map_anon().map(MmapRaw::from).ok(),
+            false => None,
+        };
+        let start = match &mapping {
+            Some(mapping) => mapping.as_mut_ptr(),
+            // SAFETY: the layout is not empty.
+            None => unsafe { alloc(layout) },
+        };
+        let Some(start) = NonNull::new(start) else {
             handle_alloc_error(layout);
         };
         assert!(
             (start.addr().get() + bytes - 1) & !ADDRESS_MASK == 0,
             "the allocator gave an address above 48 bits"
         );
-        Self { start, layout }
+        Self { start, layout, mapping }
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout; an arena drops it when nobody can borrow records.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        if self.mapping.is_none() {
+            // SAFETY: allocated with this layout; an arena drops it when nobody can borrow records.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        }
     }
 }
 

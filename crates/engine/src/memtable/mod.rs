@@ -36,6 +36,7 @@ use self::list::RecordList;
 use self::runs::Runs;
 use crate::entry::{Entry, Kind, RangeTombstone};
 use crate::range_tombstone::RangeTombstones;
+use crate::vfs::SharedMapping;
 
 /// The newest version of a key in the memtable before an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,20 @@ impl Memtable {
     /// **Args**: `hash` is the key's hash as given to [`Memtable::get`].
     /// **Concurrency**: one thread at a time; the caller holds the database's write lock.
     pub fn insert(&self, keyspace: KeyspaceId, hash: u64, entry: &Entry<'_>) -> Previous {
+        self.insert_from(keyspace, hash, entry, None)
+    }
+
+    /// As [`Memtable::insert`] of an entry that lies in `home`: its value, unless it is small, is
+    /// not copied, and `home` stays mapped as long as the memtable lives.
+    #[inline]
+    pub fn insert_from(
+        &self,
+        keyspace: KeyspaceId,
+        hash: u64,
+        entry: &Entry<'_>,
+        home: Option<&Arc<SharedMapping>>,
+    ) -> Previous {
+        let home = home.filter(|_| entry.value.len() >= VALUE_BYTES_ELSEWHERE);
         let _writing = self.enter();
         let hash = IndexHash::new(keyspace, hash);
         let place = self.index.locate(&self.arena, &Wanted { keyspace, key: entry.key, hash });
@@ -114,7 +129,9 @@ impl Memtable {
         });
         let prev = if replaces { newest.and_then(|record| record.prev()) } else { place.newest };
         let first = place.newest.is_none();
-        let record = self.arena.push(&NewRecord { keyspace, hash: hash.low(), prev, first, entry });
+        let hash_low = hash.low();
+        let new = NewRecord { keyspace, hash: hash_low, prev, first, entry, home };
+        let record = self.arena.push(&new);
         self.index.publish(&self.arena, &place, hash, record);
         self.list.push(keyspace, record);
         if entry.expire_at_ms != 0 {
@@ -294,6 +311,9 @@ impl Memtable {
     fn enter(&self) {}
 }
 
+/// Values of at least this many bytes stay in the mapped log: below, the copy costs less than the
+/// address and the look at another page.
+pub const VALUE_BYTES_ELSEWHERE: usize = 256;
 /// Estimated memory of a record outside the arena: its place in the list and in the index.
 const ENTRY_INDEX_BYTES: usize = 24;
 /// Least memory of a record.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use aidb_base::{Attempt, Result};
 
+pub use mapping::SharedMapping;
 pub use mem::MemVfs;
 pub use os::OsVfs;
 
@@ -79,7 +80,7 @@ pub trait ReadFile: Send + Sync {
 
 /// A file being written from start to end.
 pub trait AppendFile: Send {
-    /// Appends all of `bytes` (one system call; short writes are continued or reported).
+    /// Appends all of `bytes`, large ones in several system calls.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
     /// Makes what was appended durable. Never call again after an error.
     fn sync(&mut self) -> Result<()>;
@@ -97,8 +98,13 @@ pub trait AppendFile: Send {
 pub trait MappedFile: Send {
     /// Capacity in bytes.
     fn capacity(&self) -> usize;
-    /// Copies `bytes` to `offset`; the caller keeps inside the capacity.
+    /// Copies `bytes` to `offset`, behind everything written before; the caller keeps inside the
+    /// capacity.
     fn write_at(&mut self, offset: usize, bytes: &[u8]);
+    /// The memory itself, for reading what was written; `None` where there is none to share.
+    fn shared(&self) -> Option<Arc<SharedMapping>> {
+        None
+    }
     /// A handle that another thread can sync with while this one writes.
     fn syncer(&self) -> Arc<dyn SyncFile>;
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aidb_base::{Attempt, Error, Result};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, fadvise, fallocate, flock, statvfs};
 
-use super::mapping::{ReadMapping, WriteMapping};
+use super::mapping::{ReadMapping, SharedMapping, WRITE_BYTES, WriteMapping};
 use super::{AppendFile, FileLock, MappedFile, ReadFile, SyncFile, Vfs};
 
 /// The real file system.
@@ -275,8 +275,16 @@ struct OsAppendFile {
 
 impl AppendFile for OsAppendFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        (&self.sync.file).write_all(bytes).map_err(|e| Error::io("write", &self.sync.path, &e))?;
-        self.len += bytes.len() as u64;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let aligned = WRITE_BYTES - self.len as usize % WRITE_BYTES;
+            let piece = if rest.len() <= WRITE_BYTES { rest.len() } else { aligned };
+            let (piece, behind) = rest.split_at(piece);
+            let written = (&self.sync.file).write_all(piece);
+            written.map_err(|e| Error::io("write", &self.sync.path, &e))?;
+            self.len += piece.len() as u64;
+            rest = behind;
+        }
         Ok(())
     }
 
@@ -300,12 +308,16 @@ struct OsMappedFile {
 
 impl MappedFile for OsMappedFile {
     fn capacity(&self) -> usize {
-        self.mapping.len()
+        self.mapping.shared().capacity()
     }
 
     #[inline]
     fn write_at(&mut self, offset: usize, bytes: &[u8]) {
         self.mapping.write_at(offset, bytes);
+    }
+
+    fn shared(&self) -> Option<Arc<SharedMapping>> {
+        Some(self.mapping.shared().clone())
     }
 
     fn syncer(&self) -> Arc<dyn SyncFile> {

@@ -177,6 +177,36 @@ fn a_mapped_file_starts_as_zeroes_and_keeps_what_is_written() {
 }
 
 #[test]
+fn what_was_written_to_a_mapped_file_is_shared_while_more_comes() {
+    each(|vfs, dir| {
+        let path = dir.join("log");
+        let bytes = 3 << 20;
+        let Some(mut file) = vfs.create_mapped(&path, bytes).unwrap() else { return };
+        let Some(shared) = file.shared() else { return };
+        file.write_at(8, b"first");
+        let first = shared.bytes(8..13);
+        assert!(shared.holds(first) && !shared.holds(b"elsewhere"));
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| (0..bytes as usize).step_by(100_000).for_each(|end| shared.prepare(end)));
+            for at in (16..bytes as usize - 8).step_by(4099) {
+                file.write_at(at, &at.to_le_bytes());
+            }
+        });
+        vfs.remove(&path).unwrap();
+        drop(file);
+        assert_eq!(first, b"first");
+        for at in (16..bytes as usize - 8).step_by(4099) {
+            assert_eq!(
+                shared.bytes(at..at + 8),
+                at.to_le_bytes(),
+                "preparing spares what is written"
+            );
+        }
+    });
+}
+
+#[test]
 fn rename_replaces_its_target_and_needs_its_source() {
     each(|vfs, dir| {
         write(vfs, &dir.join("a"), b"new");

@@ -9,10 +9,10 @@ use aidb_base::{Epoch, Error, FileNumber, Result, Seq, hash};
 use parking_lot::Mutex;
 
 use super::format::{RecordType, SegmentHeader, record_bytes};
-use super::segment::{Blank, Segment};
+use super::segment::{Blank, Segment, prepare_ahead};
 use crate::file_names::FileKind;
 use crate::planted::{Bug, is_planted};
-use crate::vfs::{SyncFile, Vfs};
+use crate::vfs::{SharedMapping, SyncFile, Vfs};
 
 /// What never changes while a log is open.
 pub struct LogEnv {
@@ -60,27 +60,42 @@ impl Retired {
 pub struct Spares {
     env: LogEnv,
     spare: Mutex<Option<Blank>>,
+    /// Memory of the segment being written.
+    active: Mutex<Option<Arc<SharedMapping>>>,
     wanted: AtomicBool,
     bytes: AtomicU64,
 }
 
 impl Spares {
-    /// Whether a spare should be prepared.
+    /// Whether there is something to prepare.
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Acquire)
     }
 
-    /// Prepares a spare segment off the write path.
+    /// Prepares memory of the active segment and a spare one off the write path.
     ///
     /// # Errors
     /// As the file system says; the next roll then creates its segment itself.
     pub fn prepare(&self) -> Result<()> {
-        if !self.wanted.swap(false, Ordering::AcqRel) || self.spare.lock().is_some() {
+        if !self.wanted.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let blank = self.create(self.bytes.load(Ordering::Acquire) as usize)?;
-        *self.spare.lock() = Some(blank);
+        self.prepare_active();
+        // Whoever needs the spare meanwhile waits here for it instead of making one as well.
+        let mut spare = self.spare.lock();
+        if spare.is_none() && self.env.mapped {
+            *spare = Some(self.create(self.bytes.load(Ordering::Acquire) as usize)?);
+        }
+        drop(spare);
+        self.prepare_active();
         Ok(())
+    }
+
+    fn prepare_active(&self) {
+        let active = self.active.lock().clone();
+        if let Some(active) = active {
+            prepare_ahead(&active);
+        }
     }
 
     fn create(&self, bytes: usize) -> Result<Blank> {
@@ -125,6 +140,7 @@ pub struct Log {
 }
 
 const SEGMENT_BYTES_FIRST: usize = 256 << 10;
+const SEGMENT_GROWTH: usize = 8;
 
 impl Log {
     /// A log that goes on after `retired` segments and `last_seq`. No file is created before the
@@ -134,6 +150,7 @@ impl Log {
         let spares = Arc::new(Spares {
             env,
             spare: Mutex::new(None),
+            active: Mutex::new(None),
             wanted: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
         });
@@ -180,7 +197,19 @@ impl Log {
         }
         self.append(RecordType::Batch, seq, payload, digest)?;
         self.last_seq = seq;
+        if self.segment.as_ref().is_some_and(Segment::is_short_of_memory)
+            && !self.spares.wanted.load(Ordering::Relaxed)
+        {
+            self.spares.wanted.store(true, Ordering::Release);
+        }
         Ok(())
+    }
+
+    /// The payload of `len` bytes that was appended last, in memory that stays as long as the mapping
+    /// is kept; `None` when the segment is not written through memory.
+    #[inline]
+    pub fn last_payload(&self, len: usize) -> Option<(&[u8], &Arc<SharedMapping>)> {
+        self.segment.as_ref()?.last_payload(len)
     }
 
     #[inline]
@@ -220,8 +249,11 @@ impl Log {
             self.append(RecordType::Seal, self.last_seq, b"", hash::digest(b""))?;
             self.retire();
         }
+        *self.spares.active.lock() = blank.shared().cloned();
         self.start(blank)?;
-        self.bytes_next = (self.bytes_next * 4).min(self.spares.env.segment_bytes_max);
+        // Another batch as large as this one should find a spare that holds it.
+        let bytes_max = self.spares.env.segment_bytes_max;
+        self.bytes_next = (self.bytes_next * SEGMENT_GROWTH).min(bytes_max).max(needed);
         self.spares.bytes.store(self.bytes_next as u64, Ordering::Release);
         self.spares.wanted.store(self.spares.env.mapped, Ordering::Release);
         Ok(())

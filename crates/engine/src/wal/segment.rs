@@ -6,13 +6,14 @@ use std::sync::Arc;
 use aidb_base::{FileNumber, Result, Seq};
 
 use super::format::{self, RecordType, SegmentHeader};
-use crate::vfs::{AppendFile, MappedFile, SyncFile, Vfs};
+use crate::vfs::{AppendFile, MappedFile, SharedMapping, SyncFile, Vfs};
 
 /// A file reserved for a segment whose header is not written yet.
 pub struct Blank {
     number: FileNumber,
     path: PathBuf,
     body: Body,
+    shared: Option<Arc<SharedMapping>>,
     syncer: Arc<dyn SyncFile>,
 }
 
@@ -34,13 +35,17 @@ impl Blank {
         mapped: bool,
     ) -> Result<Self> {
         if mapped && let Some(file) = vfs.create_mapped(path, bytes as u64)? {
-            let syncer = file.syncer();
-            return Ok(Self { number, path: path.to_owned(), body: Body::Mapped(file), syncer });
+            let (syncer, shared) = (file.syncer(), file.shared());
+            if let Some(shared) = &shared {
+                shared.prepare((bytes / PREPARED_SHARE).max(PREPARED_BYTES_MIN));
+            }
+            let path = path.to_owned();
+            return Ok(Self { number, path, body: Body::Mapped(file), shared, syncer });
         }
         let file = vfs.create(path)?;
         let syncer = file.syncer();
         let body = Body::Append { file, scratch: Vec::new() };
-        Ok(Self { number, path: path.to_owned(), body, syncer })
+        Ok(Self { number, path: path.to_owned(), body, shared: None, syncer })
     }
 
     /// Bytes that fit; unbounded for an appended file.
@@ -61,6 +66,11 @@ impl Blank {
         &self.path
     }
 
+    /// The memory that the segment will be written through.
+    pub fn shared(&self) -> Option<&Arc<SharedMapping>> {
+        self.shared.as_ref()
+    }
+
     /// Writes the header and starts the segment.
     ///
     /// # Errors
@@ -72,13 +82,33 @@ impl Blank {
             path: self.path,
             uid,
             body: self.body,
+            shared: self.shared,
             syncer: self.syncer,
             capacity,
             end: 0,
+            payload_at: 0,
             first_seq: header.first_seq,
         };
         segment.put(&[&header.encode(uid)])?;
         Ok(segment)
+    }
+}
+
+/// This part of a segment is prepared for writing at a time.
+const PREPARED_SHARE: usize = 8;
+const PREPARED_BYTES_MIN: usize = 256 << 10;
+
+/// Prepares memory of a segment, from where its writer is, for twice the share that
+/// [`Segment::is_short_of_memory`] asks for. For a thread beside the writer.
+pub fn prepare_ahead(shared: &SharedMapping) {
+    let share = (shared.capacity() / PREPARED_SHARE).max(PREPARED_BYTES_MIN);
+    loop {
+        let wanted = (shared.written() + 2 * share).min(shared.capacity());
+        let prepared = shared.prepared();
+        if prepared >= wanted {
+            return;
+        }
+        shared.prepare(wanted.min(prepared + PREPARED_BYTES_MIN));
     }
 }
 
@@ -88,9 +118,11 @@ pub struct Segment {
     path: PathBuf,
     uid: u64,
     body: Body,
+    shared: Option<Arc<SharedMapping>>,
     syncer: Arc<dyn SyncFile>,
     capacity: usize,
     end: usize,
+    payload_at: usize,
     first_seq: Seq,
 }
 
@@ -117,6 +149,7 @@ impl Segment {
         let place = (self.uid, self.end);
         let header = format::encode_record_header(kind as u8, seq, payload.len(), digest, place);
         let padding = payload.len().next_multiple_of(8) - payload.len();
+        self.payload_at = self.end + format::RECORD_HEADER_BYTES;
         self.put(&[&header, payload, &[0; 8][..padding]])
     }
 
@@ -141,6 +174,22 @@ impl Segment {
         }
         self.end = at;
         Ok(())
+    }
+
+    /// The payload of the last record, of `len` bytes, in the memory of the file.
+    #[inline]
+    pub fn last_payload(&self, len: usize) -> Option<(&[u8], &Arc<SharedMapping>)> {
+        let shared = self.shared.as_ref()?;
+        Some((shared.bytes(self.payload_at..self.payload_at + len), shared))
+    }
+
+    /// Whether the writer will soon be where the memory was not prepared.
+    #[inline]
+    pub fn is_short_of_memory(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| {
+            let prepared = shared.prepared();
+            prepared < self.capacity && self.end + self.capacity / PREPARED_SHARE > prepared
+        })
     }
 
     /// Whether stores go to memory and can therefore not fail.

@@ -1,6 +1,7 @@
 //! Claims about the database as a whole, on the in-memory file system with tiny limits.
 
 mod basics;
+mod elsewhere;
 mod expiry;
 mod feed;
 mod ingest;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use aidb_base::{KeyspaceId, ManualClock};
 
 use super::{DEFAULT_KEYSPACE, Db, ScanRange, WriteOptions};
+use crate::batch::WriteBatch;
 use crate::options::{Env, Options};
 use crate::vfs::MemVfs;
 
