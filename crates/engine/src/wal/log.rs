@@ -301,6 +301,7 @@ impl Log {
 
     fn retire(&mut self) {
         if let Some(segment) = self.segment.take() {
+            *self.spares.active.lock() = None;
             self.retired.push_back(Retired {
                 number: segment.number(),
                 first_seq: segment.first_seq(),
