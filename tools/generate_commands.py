@@ -43,10 +43,13 @@ def words(values: list[str] | None) -> str:
 
 def key_spec(spec: Spec) -> str:
     """One key specification as Rust."""
+    counted = "None"
+    if "count_at" in spec:
+        counted = f"Some(Counted {{ count_at: {spec['count_at']}, first: {spec['first']} }})"
     return (
         f"KeySpec {{ flags: {words(spec['flags'])}, notes: {text(spec.get('notes'))}, "
-        f"index: {spec['index']}, last: {spec['last']}, step: {spec['step']}, "
-        f"limit: {spec['limit']} }}"
+        f"index: {spec['index']}, last: {spec.get('last', 0)}, step: {spec['step']}, "
+        f"limit: {spec.get('limit', 0)}, counted: {counted} }}"
     )
 
 
@@ -124,7 +127,7 @@ def table(commands: dict[str, Spec]) -> str:
         for name in node
     )
     source = f"""// {NOTICE}
-use super::{{Argument, Command, KeySpec, Layer}};
+use super::{{Argument, Command, Counted, KeySpec, Layer}};
 use crate::commands;
 
 /// Commands that the node executes itself.

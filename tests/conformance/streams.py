@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from tests.conformance.collection_streams import COLLECTIONS
+
 Command = list[bytes]
 
 KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\xfe", b"x" * 300]
 TYPED = {
     b"h": [b"hash", b"{t}hash", b"big:hash"],
+    b"s": [b"set", b"{t}set", b"big:set", b"numbers"],
 }
 """Keys that mostly hold one type, so that streams get deep into it."""
 FIELDS = [b"f%d" % n for n in range(6)] + [b"", b"bin\0\xff", b"7", b"-7", b"l" * 64, b"l" * 65]
@@ -72,6 +75,23 @@ class Stream:
             start = self._random.randrange(300)
             return [b"m%d" % n for n in range(start, start + self._random.randint(100, 200))]
         return [self.field() for _ in range(self._random.randint(1, most))]
+
+    def members(self) -> list[bytes]:
+        """Members, integers as often as not."""
+        if self._random.random() < 0.02:
+            start = self._random.randrange(1000)
+            return [b"%d" % n for n in range(start, start + self._random.randint(200, 600))]
+        if self._random.random() < 0.5:
+            return [b"%d" % self._random.randrange(30) for _ in range(self._random.randint(1, 4))]
+        return self.fields()
+
+    def several(self, kind: bytes) -> list[bytes]:
+        return [self.of(kind) for _ in range(self._random.randint(1, 4))]
+
+    def counted(self, kind: bytes) -> list[bytes]:
+        """Keys behind their number, which is seldom wrong."""
+        keys = self.several(kind)
+        return [self.integer_or([b"%d" % len(keys)], 0.1), *keys]
 
     def field_pairs(self) -> list[bytes]:
         return [word for field in self.fields() for word in (field, self.element())]
@@ -213,26 +233,7 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     ),
 }
 
-HASHES: dict[bytes, Callable[[Stream], list[bytes]]] = {
-    b"HSET": lambda s: [s.of(b"h"), *s.field_pairs()],
-    b"HMSET": lambda s: [s.of(b"h"), *s.field_pairs()],
-    b"HSETNX": lambda s: [s.of(b"h"), s.field(), s.element()],
-    b"HGET": lambda s: [s.of(b"h"), s.field()],
-    b"HMGET": lambda s: [s.of(b"h"), *s.fields()],
-    b"HGETALL": lambda s: [s.of(b"h")],
-    b"HKEYS": lambda s: [s.of(b"h")],
-    b"HVALS": lambda s: [s.of(b"h")],
-    b"HLEN": lambda s: [s.of(b"h")],
-    b"HEXISTS": lambda s: [s.of(b"h"), s.field()],
-    b"HDEL": lambda s: [s.of(b"h"), *s.fields()],
-    b"HINCRBY": lambda s: [s.of(b"h"), s.field(), s.integer()],
-    b"HINCRBYFLOAT": lambda s: [s.of(b"h"), s.field(), s.number()],
-    b"HSTRLEN": lambda s: [s.of(b"h"), s.field()],
-    b"HRANDFIELD": lambda s: [s.of(b"h"), *s.one_of([], [s.index()], [s.index(), b"WITHVALUES"])],
-    b"HSCAN": lambda s: [s.of(b"h"), b"0", *s.scan_options()],
-}
-
-MAKERS |= HASHES
+MAKERS |= COLLECTIONS
 TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"MULTI": lambda s: [],
     b"EXEC": lambda s: [],

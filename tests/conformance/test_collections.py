@@ -122,7 +122,114 @@ TYPE h
 OBJECT REFCOUNT h
 """
 
-SCRIPTS = {"hashes": HASHES}
+SETS = f"""
+SADD s 3 1 2
+SADD s 1 4
+OBJECT ENCODING s
+SMEMBERS s
+SADD s a
+OBJECT ENCODING s
+SREM s a
+OBJECT ENCODING s
+SCARD s
+SCARD none
+SISMEMBER s 1
+SISMEMBER s x
+SISMEMBER none x
+SMISMEMBER s 1 x 2
+SMISMEMBER none x
+SADD k x
+SREM k x
+SCARD k
+SMEMBERS k
+SISMEMBER k x
+SMISMEMBER k x
+SPOP k
+SRANDMEMBER k
+SSCAN k 0
+SINTER s k
+SINTER none k
+SUNION none k
+SDIFF none k
+SINTERCARD 2 s k
+SUNIONSTORE d s k
+SMOVE s k 1
+SMOVE k s 1
+SMOVE none k 1
+SMOVE s t 1
+SMOVE s t 1
+SMOVE s s 2
+SMOVE s s 99
+SMEMBERS t
+SADD u 1 2 3 4 5
+SADD v 4 5 6 b
+SINTER u v
+SINTER u none
+SINTER u
+SUNION u v none
+SDIFF u v
+SDIFF u u
+SDIFF none u
+SINTERSTORE d u v
+OBJECT ENCODING d
+SUNIONSTORE d u v
+OBJECT ENCODING d
+SDIFFSTORE d u v
+SMEMBERS d
+SINTERSTORE d u none
+EXISTS d
+SUNIONSTORE k u
+TYPE k
+SINTERSTORE u u v
+SMEMBERS u
+SINTERCARD 0 u
+SINTERCARD x u
+SINTERCARD 2 u
+SINTERCARD 1 u
+SINTERCARD 2 u v LIMIT 1
+SINTERCARD 2 u v LIMIT 0
+SINTERCARD 2 u v LIMIT -1
+SINTERCARD 2 u v LIMIT x
+SINTERCARD 2 u v LIMIT
+SINTERCARD 2 u v BAD 1
+SADD w 1 2 3 4 5 6 7 8 9
+SPOP w 0
+SPOP w -1
+SPOP w x
+SPOP w 1 2
+SPOP w 3
+SCARD w
+SPOP w 100
+EXISTS w
+SPOP w
+SPOP w 2
+SRANDMEMBER w
+SRANDMEMBER w 2
+SRANDMEMBER v 2
+SRANDMEMBER v -10
+SRANDMEMBER v 0
+SRANDMEMBER v x
+SRANDMEMBER v 1 2
+SRANDMEMBER v 9223372036854775807
+SRANDMEMBER v -9223372036854775808
+SADD n 9223372036854775807 -9223372036854775808 0
+OBJECT ENCODING n
+SADD n 01
+OBJECT ENCODING n
+SSCAN n 0 MATCH 0*
+SSCAN none 0
+SADD {LONG} {LONG}
+SMEMBERS {LONG}
+SADD n
+GET v
+HGET v a
+SCAN 0 TYPE set COUNT 100
+COMMAND GETKEYS SINTERCARD 2 a b LIMIT 3
+COMMAND GETKEYS SINTERCARD 3 a b
+COMMAND GETKEYS SMOVE a b c
+"""
+
+SCRIPTS = {"hashes": HASHES, "sets": SETS}
 
 
 def lines(script: str) -> list[str]:
@@ -213,3 +320,21 @@ def test_random_fields_reach_every_field(wire: Wire) -> None:
         seen |= set(wire("HRANDFIELD", "h", -20))
     assert len(set(wire("HRANDFIELD", "h", 10))) == 10
     assert len(set(wire("HRANDFIELD", "h", 150))) == 150
+
+
+def test_large_sets_combine_as_small_ones(wire: Wire) -> None:
+    wire("SADD", "{t}a", *range(2000))
+    wire("SADD", "{t}b", *range(1000, 3000), "x")
+    assert wire("SCARD", "{t}a") == 2000
+    both, either = set(wire("SINTER", "{t}a", "{t}b")), set(wire("SUNION", "{t}a", "{t}b"))
+    assert both == {b"%d" % n for n in range(1000, 2000)}
+    assert either == {b"%d" % n for n in range(3000)} | {b"x"}
+    assert wire("SDIFFSTORE", "{t}a", "{t}a", "{t}b") == 1000
+    assert set(wire("SMEMBERS", "{t}a")) == {b"%d" % n for n in range(1000)}
+    assert wire("SINTERCARD", 2, "{t}b", "{t}b", "LIMIT", 7) == 7
+    popped: list[bytes] = []
+    while wire("EXISTS", "{t}a"):
+        popped += wire("SPOP", "{t}a", 90)
+    assert sorted(popped) == sorted(b"%d" % n for n in range(1000))
+    assert wire("SREM", "{t}b", *range(1000, 3000), "x") == 2001
+    assert wire("DBSIZE") == 0

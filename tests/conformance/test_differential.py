@@ -19,13 +19,13 @@ SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))
 BATCH = 25
 TIME_TOLERANCE = 60_000
 
-UNORDERED = {b"keys", b"scan", b"hkeys", b"hvals"}
+UNORDERED = {b"keys", b"scan", b"hkeys", b"hvals", b"smembers", b"sinter", b"sunion", b"sdiff"}
 """Commands whose order is nobody's promise."""
 PAIRED = {b"hgetall"}
 """The same with fields and values one behind the other."""
-WALKS = {b"hscan"}
+WALKS = {b"hscan", b"sscan"}
 """Cursor and elements."""
-RANDOM = {b"hrandfield"}
+RANDOM = {b"hrandfield", b"srandmember", b"spop"}
 """Commands that choose: only how much they answer is comparable."""
 TIMES = {b"ttl", b"pttl", b"expiretime", b"pexpiretime"}
 """Commands whose reply depends on when they ran."""
@@ -37,7 +37,8 @@ def comparable(command: Command, reply: Any) -> Any:
     if isinstance(reply, Failure):
         return reply
     if name in RANDOM:
-        return len(reply) if isinstance(reply, list) else reply is None
+        items = reply.items if isinstance(reply, Members) else reply
+        return type(reply), len(items) if isinstance(items, list | tuple) else items is None
     if name in WALKS and isinstance(reply, list) and len(reply) == 2:
         # A scan that was not finished in one call shows some keys.
         return sorted(pairs(name, reply[1]), key=repr) if reply[0] == b"0" else None

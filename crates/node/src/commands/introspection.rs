@@ -93,6 +93,14 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     reply.bulk(b"begin_search");
     typed(reply, "index", &[("index", spec.index as i64)]);
     reply.bulk(b"find_keys");
+    if let Some(counted) = spec.counted {
+        let places = [
+            ("keynumidx", counted.count_at as i64),
+            ("firstkey", counted.first as i64),
+            ("keystep", spec.step as i64),
+        ];
+        return typed(reply, "keynum", &places);
+    }
     let range = [("lastkey", spec.last), ("keystep", spec.step as i64), ("limit", spec.limit)];
     typed(reply, "range", &range);
 }

@@ -35,6 +35,8 @@ pub(super) struct Members {
     count: u64,
     body: Body,
     is_changed: bool,
+    /// The members were not removed one by one: the owner record must stay for the sweeper.
+    is_abandoned: bool,
     /// What the command has written; kept only by commands that may meet a member twice.
     staged: Option<HashMap<Vec<u8>, Option<Vec<u8>>>>,
 }
@@ -104,8 +106,26 @@ impl Members {
             count,
             body,
             is_changed: false,
+            is_abandoned: false,
             staged: many.then(HashMap::new),
         })
+    }
+
+    /// An empty collection that will replace whatever the key holds.
+    pub(super) fn replacing(call: &Call<'_>, key: MetaKey, kind: Type) -> Self {
+        Self {
+            key,
+            pair: call.store.keyspaces(call.session.database),
+            kind,
+            flags: 0,
+            existed: true,
+            expire_at_ms: 0,
+            count: 0,
+            body: Body::Packed(Vec::new()),
+            is_changed: true,
+            is_abandoned: false,
+            staged: Some(HashMap::new()),
+        }
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -270,6 +290,13 @@ impl Members {
         Ok(())
     }
 
+    /// Ends the collection, whatever its size.
+    pub(super) fn abandon(&mut self) {
+        self.is_changed |= self.count != 0;
+        self.is_abandoned = true;
+        self.count = 0;
+    }
+
     /// Gives every packed item a record of its own.
     fn spread(&mut self, call: &mut Call<'_>) -> Outcome {
         let Body::Packed(bytes) = &self.body else { return Ok(()) };
@@ -299,7 +326,7 @@ impl Members {
         }
         let Scratch { record, batch, .. } = &mut *call.scratch;
         if self.count == 0 {
-            if let Body::Spread { id, .. } = &self.body {
+            if let (Body::Spread { id, .. }, false) = (&self.body, self.is_abandoned) {
                 batch.delete(self.pair.members, &id.owner())?;
             }
             if self.existed {

@@ -16,7 +16,9 @@ pub mod numbers;
 pub mod object;
 pub mod scan;
 pub mod server;
+pub mod set_algebra;
 pub mod set_options;
+pub mod sets;
 pub mod strings;
 #[cfg(test)]
 mod tests;
@@ -110,6 +112,10 @@ impl<'a> Call<'a> {
 
     fn keys(&self, from: usize, step: usize) -> Result<Vec<MetaKey>, Stop> {
         self.args.from(from).step_by(step).map(MetaKey::encode).collect()
+    }
+
+    fn counted_keys(&self, from: usize, count: usize) -> Result<Vec<MetaKey>, Stop> {
+        self.args.from(from).take(count).map(MetaKey::encode).collect()
     }
 
     fn integer(&self, index: usize) -> Result<i64, Stop> {

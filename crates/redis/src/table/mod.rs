@@ -7,6 +7,7 @@ mod tests;
 pub use generated::{COMMANDS, NodeCommand};
 
 use crate::commands::Handler;
+use crate::number::parse_integer;
 use crate::resp::Args;
 
 /// Who executes a command.
@@ -33,6 +34,34 @@ pub struct KeySpec {
     pub step: usize,
     /// Divisor of the number of remaining arguments; 0 = none.
     pub limit: i64,
+    /// The number of keys is an argument itself; then `last` and `limit` mean nothing.
+    pub counted: Option<Counted>,
+}
+
+/// Keys behind an argument that says how many they are; places relative to [`KeySpec::index`].
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// Where the number is.
+    pub count_at: usize,
+    /// Where the first key is.
+    pub first: usize,
+}
+
+impl KeySpec {
+    /// Places of the first and the last key; the last may be behind the arguments.
+    fn first_and_last(&self, args: &Args<'_>) -> Option<(usize, usize)> {
+        let Some(counted) = self.counted else {
+            let last = match self.last {
+                last if last >= 0 => self.index + last as usize,
+                last => args.len().checked_add_signed(last as isize)?,
+            };
+            return Some((self.index, last));
+        };
+        let count = parse_integer(args.get(self.index + counted.count_at))?;
+        let others = usize::try_from(count.checked_sub(1)?).ok()?;
+        let first = self.index + counted.first;
+        Some((first, first.checked_add(others.checked_mul(self.step.max(1))?)?))
+    }
 }
 
 /// A documented argument.
@@ -119,14 +148,11 @@ impl Command {
     pub fn key_places(&self, args: &Args<'_>) -> Option<Vec<usize>> {
         let mut places = Vec::new();
         for spec in self.keys {
-            let last = match spec.last {
-                last if last >= 0 => spec.index + last as usize,
-                last => args.len().checked_add_signed(last as isize)?,
-            };
+            let (first, last) = spec.first_and_last(args)?;
             if last >= args.len() {
                 return None;
             }
-            places.extend((spec.index..=last).step_by(spec.step.max(1)));
+            places.extend((first..=last).step_by(spec.step.max(1)));
         }
         Some(places)
     }

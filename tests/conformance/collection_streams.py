@@ -1,0 +1,52 @@
+"""Random commands on hashes, sets, lists and sorted sets, for `streams`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conformance.streams import Stream
+
+HASHES: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"HSET": lambda s: [s.of(b"h"), *s.field_pairs()],
+    b"HMSET": lambda s: [s.of(b"h"), *s.field_pairs()],
+    b"HSETNX": lambda s: [s.of(b"h"), s.field(), s.element()],
+    b"HGET": lambda s: [s.of(b"h"), s.field()],
+    b"HMGET": lambda s: [s.of(b"h"), *s.fields()],
+    b"HGETALL": lambda s: [s.of(b"h")],
+    b"HKEYS": lambda s: [s.of(b"h")],
+    b"HVALS": lambda s: [s.of(b"h")],
+    b"HLEN": lambda s: [s.of(b"h")],
+    b"HEXISTS": lambda s: [s.of(b"h"), s.field()],
+    b"HDEL": lambda s: [s.of(b"h"), *s.fields()],
+    b"HINCRBY": lambda s: [s.of(b"h"), s.field(), s.integer()],
+    b"HINCRBYFLOAT": lambda s: [s.of(b"h"), s.field(), s.number()],
+    b"HSTRLEN": lambda s: [s.of(b"h"), s.field()],
+    b"HRANDFIELD": lambda s: [s.of(b"h"), *s.one_of([], [s.index()], [s.index(), b"WITHVALUES"])],
+    b"HSCAN": lambda s: [s.of(b"h"), b"0", *s.scan_options()],
+}
+
+SETS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"SADD": lambda s: [s.of(b"s"), *s.members()],
+    b"SREM": lambda s: [s.of(b"s"), *s.members()],
+    b"SMOVE": lambda s: [s.of(b"s"), s.of(b"s"), s.field()],
+    b"SISMEMBER": lambda s: [s.of(b"s"), s.field()],
+    b"SMISMEMBER": lambda s: [s.of(b"s"), *s.members()],
+    b"SCARD": lambda s: [s.of(b"s")],
+    b"SMEMBERS": lambda s: [s.of(b"s")],
+    b"SRANDMEMBER": lambda s: [s.of(b"s"), *s.one_of([], [s.index()])],
+    b"SINTER": lambda s: s.several(b"s"),
+    b"SUNION": lambda s: s.several(b"s"),
+    b"SDIFF": lambda s: s.several(b"s"),
+    b"SINTERSTORE": lambda s: s.several(b"s"),
+    b"SUNIONSTORE": lambda s: s.several(b"s"),
+    b"SDIFFSTORE": lambda s: s.several(b"s"),
+    b"SINTERCARD": lambda s: [
+        *s.counted(b"s"),
+        *s.one_of([], [b"LIMIT", s.index()], [b"LIMIT"], [b"BAD"]),
+    ],
+    b"SSCAN": lambda s: [s.of(b"s"), b"0", *s.scan_options()],
+}
+
+COLLECTIONS = HASHES | SETS
