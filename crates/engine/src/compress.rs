@@ -137,6 +137,24 @@ pub fn decompress_into(codec: Codec, payload: &[u8], out: &mut Vec<u8>) -> Optio
     (written == Some(length)).then_some(())
 }
 
+/// Decompresses at least the first bytes of `payload` into `out`, replacing its content: as many as
+/// `needed` says once it is given enough to tell (until then it says 0). `None` when the bytes are
+/// damaged; damage behind what is needed may go unnoticed.
+pub fn decompress_start(
+    codec: Codec,
+    payload: &[u8],
+    needed: impl Fn(&[u8]) -> usize,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    match codec {
+        Codec::Lz4 => {
+            let (length, body) = raw_len(payload)?;
+            lz4::decode_start(body, length, needed, out)
+        }
+        _ => decompress_into(codec, payload, out),
+    }
+}
+
 /// Decompresses `payload`. `None` when the bytes are damaged.
 pub fn decompress(codec: Codec, payload: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();

@@ -100,6 +100,23 @@ impl Field {
     }
 }
 
+/// Bytes of a block before its values, told by its header; 0 = more of the header is needed. Enough
+/// of a block to find keys in and to say what it records of them.
+pub fn columns_bytes(start: &[u8]) -> usize {
+    let Some(header) = start.first_chunk::<HEADER_BYTES>() else { return 0 };
+    let word = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let (widths, flags) = (header[2], header[3]);
+    let expiry = delta_width(flags & 7);
+    let row = (1 << (widths & 3))
+        + (1 << (widths >> 2 & 3))
+        + delta_width(widths >> 4)
+        + usize::from(flags >> 3 & 1)
+        + expiry;
+    let suffixes = u32::from_le_bytes(chunk(header, 8)) as usize;
+    let first = if expiry > 0 { 8 } else { 0 };
+    HEADER_BYTES + first + word(0) * (1 + row + 4) + word(4) + suffixes
+}
+
 /// Where the parts of a block are; apart from its bytes, so that a cursor can keep it.
 ///
 /// Every place up to `suffixes_at` and `values_at` is inside the bytes it was parsed from, and the

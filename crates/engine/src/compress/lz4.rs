@@ -1,4 +1,5 @@
-//! An LZ4 block encoder for data blocks; `lz4_flex` decodes what it writes.
+//! An LZ4 block encoder for data blocks, and a decoder for their beginnings; `lz4_flex` decodes the
+//! rest.
 //!
 //! Encoders skip faster and faster through bytes that do not repeat. A block begins with columns of
 //! hashes and keys that never do, so such an encoder has its longest stride when it reaches the
@@ -160,5 +161,89 @@ impl Output<'_> {
 
     fn last(&mut self, literals: &[u8]) -> Option<()> {
         self.literals(literals, 0)
+    }
+}
+
+/// Decodes sequences of `body`, which stands for `length` bytes, until `out` holds as many as
+/// `needed` asks for. `None` when the bytes are damaged.
+pub(super) fn decode_start(
+    body: &[u8],
+    length: usize,
+    needed: impl Fn(&[u8]) -> usize,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    out.clear();
+    let mut input = Input { rest: body };
+    let mut enough = 0;
+    loop {
+        let token = input.byte()?;
+        let literals = input.count(token >> 4)?;
+        out.extend_from_slice(input.take(literals)?);
+        if out.len() > length {
+            return None;
+        }
+        if input.rest.is_empty() {
+            return (out.len() == length).then_some(());
+        }
+        let distance = u16::from_le_bytes([input.byte()?, input.byte()?]);
+        let copied = input.count(token & 15)? + MATCH_MIN;
+        if out.len() + copied > length {
+            return None;
+        }
+        copy_back(out, usize::from(distance), copied)?;
+        if enough == 0 {
+            enough = needed(out);
+        }
+        if enough > 0 && out.len() >= enough {
+            return Some(());
+        }
+    }
+}
+
+/// Repeats `count` bytes from `distance` back; they may overlap with those they become.
+fn copy_back(out: &mut Vec<u8>, distance: usize, count: usize) -> Option<()> {
+    let from = out.len().checked_sub(distance).filter(|_| distance > 0)?;
+    let mut left = count;
+    while left > 0 {
+        let step = left.min(out.len() - from);
+        out.extend_from_within(from..from + step);
+        left -= step;
+    }
+    Some(())
+}
+
+struct Input<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// The count that half a token begins.
+    #[inline]
+    fn count(&mut self, half: u8) -> Option<usize> {
+        let mut count = usize::from(half);
+        if half == 15 {
+            loop {
+                let byte = self.byte()?;
+                count += usize::from(byte);
+                if byte < 255 {
+                    break;
+                }
+            }
+        }
+        Some(count)
     }
 }

@@ -84,6 +84,10 @@ proptest! {
             let written = encoder.encode(raw, &mut out).unwrap();
             let back = lz4_flex::block::decompress(&out[..written], raw.len()).unwrap();
             prop_assert_eq!(back, raw);
+            let mut start = Vec::new();
+            let needed = raw.len() / 2;
+            super::lz4::decode_start(&out[..written], raw.len(), |_| needed, &mut start).unwrap();
+            prop_assert!(start.len() >= needed && raw.starts_with(&start));
             prop_assert!(encoder.encode(raw, &mut out[..written - 1]).is_none());
         }
     }
@@ -92,6 +96,7 @@ proptest! {
     fn arbitrary_payloads_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         for codec in CODECS {
             let _ = decompress(codec, &bytes);
+            let _ = decompress_start(codec, &bytes, |start| start.len() + 1, &mut Vec::new());
         }
     }
 }

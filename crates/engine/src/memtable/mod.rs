@@ -234,6 +234,11 @@ impl Memtable {
         self.frozen.store(true, Ordering::Release);
     }
 
+    /// Whether inserts have ended.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
+    }
+
     /// As [`Memtable::cursor`], over all versions and through one run, which is sorted by the first
     /// call and then serves every cursor. Only for frozen memtables; for others it is `cursor`.
     pub fn sorted_cursor(self: &Arc<Self>, keyspace: KeyspaceId) -> MemCursor {

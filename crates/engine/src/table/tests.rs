@@ -4,6 +4,7 @@ mod cursors;
 mod damage;
 mod golden;
 mod limits;
+mod probe;
 
 use std::collections::BTreeMap;
 use std::path::Path;

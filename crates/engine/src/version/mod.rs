@@ -12,6 +12,7 @@ mod level;
 mod level_cursor;
 pub mod manifest;
 mod open;
+mod probe;
 mod set;
 mod snapshot;
 pub mod state;
