@@ -13,6 +13,8 @@ use parking_lot::{Condvar, Mutex};
 const STOP: u64 = u64::MAX;
 /// Waits below this are saved up: a sleep costs about as much.
 const WAIT_NS_MIN: u64 = 500_000;
+/// A writer that must not wait looks at the clock when it owes this much.
+const OWED_NS_MAX: u64 = 50_000;
 const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
 
 /// The price of writing, and what it has cost so far.
@@ -20,6 +22,8 @@ const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
 pub(super) struct Pressure {
     price: AtomicU64,
     queue_ns: AtomicU64,
+    /// What writers of [`Pressure::try_pass`] have not paid yet.
+    owed_ns: AtomicU64,
     blocked: Mutex<Option<Error>>,
     relieved: Condvar,
     stalls: AtomicU64,
@@ -32,6 +36,36 @@ impl Pressure {
     #[inline]
     pub(super) fn is_free(&self) -> bool {
         self.price.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a write of `bytes` passes now: for nothing, or for a price that asks for no wait
+    /// yet. If not, [`Pressure::wait`] must follow.
+    #[inline]
+    pub(super) fn try_pass(&self, bytes: usize, clock: &dyn Clock) -> bool {
+        self.is_free() || self.try_pay(bytes as u64, clock)
+    }
+
+    fn try_pay(&self, bytes: u64, clock: &dyn Clock) -> bool {
+        let price = self.price.load(Ordering::Acquire);
+        if price == STOP {
+            return false;
+        }
+        let cost = bytes.saturating_mul(price) / 1024;
+        let owed = self.owed_ns.fetch_add(cost, Ordering::Relaxed).saturating_add(cost);
+        if owed < OWED_NS_MAX {
+            return true;
+        }
+        let now = clock.monotonic_ns();
+        let queue = self.queue_ns.load(Ordering::Relaxed).max(now);
+        if queue.saturating_add(owed) - now >= WAIT_NS_MIN {
+            // The wait that follows pays for this write, and for what else is owed.
+            let less = |owed: u64| Some(owed.saturating_sub(cost));
+            let _ = self.owed_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            return false;
+        }
+        let owed = self.owed_ns.swap(0, Ordering::Relaxed);
+        self.queue_ns.store(queue.saturating_add(owed), Ordering::Relaxed);
+        true
     }
 
     /// Sets the price from the fill of the tightest resource: up to 0 free, from 1 on stop.
@@ -77,8 +111,9 @@ impl Pressure {
     fn wait_turn(&self, bytes: u64, now: u64, clock: &dyn Clock) -> Result<()> {
         let price = self.price.load(Ordering::Acquire);
         if price != STOP {
-            let cost = bytes.saturating_mul(price) / 1024;
-            let turn = self.queue_ns.load(Ordering::Relaxed).max(now) + cost;
+            let owed = self.owed_ns.swap(0, Ordering::Relaxed);
+            let cost = (bytes.saturating_mul(price) / 1024).saturating_add(owed);
+            let turn = self.queue_ns.load(Ordering::Relaxed).max(now).saturating_add(cost);
             self.queue_ns.store(turn, Ordering::Relaxed);
             if turn - now >= WAIT_NS_MIN {
                 let mut blocked = self.blocked.lock();
@@ -103,3 +138,6 @@ impl Pressure {
         (read(&self.stalls), read(&self.stall_ns), read(&self.stall_ns_max))
     }
 }
+
+#[cfg(test)]
+mod tests;

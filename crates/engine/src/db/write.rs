@@ -70,11 +70,12 @@ impl Inner {
         if durability == Durability::Sync && !wait {
             return Ok(Attempt::WouldBlock);
         }
-        if !self.pressure.is_free() {
-            if !wait {
-                return Ok(Attempt::WouldBlock);
-            }
-            self.pressure.wait(batch.bytes(), &*self.options.env.clock)?;
+        let clock = &*self.options.env.clock;
+        if !wait && !self.pressure.try_pass(batch.bytes(), clock) {
+            return Ok(Attempt::WouldBlock);
+        }
+        if wait && !self.pressure.is_free() {
+            self.pressure.wait(batch.bytes(), clock)?;
             self.state.check_writable()?;
         }
         let digest = hash::digest(batch.payload());
