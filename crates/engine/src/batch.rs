@@ -21,6 +21,12 @@ use aidb_base::{Error, KeyspaceId, Result};
 
 use crate::varint;
 
+mod pairs;
+#[cfg(test)]
+mod tests;
+
+pub use pairs::PairBatch;
+
 const TAG_DELETE: u8 = 0;
 const TAG_PUT: u8 = 1;
 const TAG_DELETE_RANGE: u8 = 3;
@@ -211,12 +217,7 @@ impl WriteBatch {
 
     #[inline]
     fn check(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(too_long("key", key.len(), KEY_BYTES_MAX));
-        }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(too_long("value", value.len(), VALUE_BYTES_MAX));
-        }
+        check_lengths(key, value)?;
         if self.payload.len() + key.len() + value.len() > BATCH_BYTES_MAX {
             let bytes = self.payload.len() + key.len() + value.len();
             return Err(too_long("batch", bytes, BATCH_BYTES_MAX));
@@ -262,6 +263,17 @@ impl WriteBatch {
             Operation::Annotation(bytes) => self.annotate(bytes),
         }
     }
+}
+
+#[inline]
+fn check_lengths(key: &[u8], value: &[u8]) -> Result<()> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(too_long("key", key.len(), KEY_BYTES_MAX));
+    }
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(too_long("value", value.len(), VALUE_BYTES_MAX));
+    }
+    Ok(())
 }
 
 #[cold]

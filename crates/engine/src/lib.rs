@@ -33,7 +33,7 @@ pub mod version;
 pub mod vfs;
 pub mod wal;
 
-pub use batch::{Operation, WriteBatch};
+pub use batch::{Operation, PairBatch, WriteBatch};
 pub use db::{Db, WriteOptions};
 pub use entry::{Entry, Kind, RangeTombstone};
 pub use options::{Codec, Durability, Env, KeyspaceOptions, LogMode, Options};

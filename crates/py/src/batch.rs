@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aidb_base::KeyspaceId;
 use aidb_engine::WriteBatch;
+use aidb_engine::db::{Db, WriteOptions};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -14,6 +15,9 @@ use crate::handle::{Handle, parse_durability, write_options};
 use crate::namespace::{self, Place};
 use crate::store::Store;
 use crate::time::expire_at_ms;
+
+/// Pairs for which room is made before they are seen.
+const RESERVED_MAX: usize = 1 << 16;
 
 /// Collects writes; committed when its `with` block ends, discarded when the block raises.
 #[pyclass(frozen, module = "aidb._core")]
@@ -171,33 +175,44 @@ pub fn commit(
     Ok(())
 }
 
-/// Adds the pairs of a mapping or of an iterable of pairs.
-pub fn extend(
-    batch: &mut WriteBatch,
+/// Writes the pairs of a mapping or of an iterable of pairs in one batch, without the GIL. Their
+/// objects are kept until then, so that no copy of their bytes is needed.
+pub fn put_many(
+    py: Python<'_>,
+    db: &Db,
     keyspace: KeyspaceId,
     pairs: &Bound<'_, PyAny>,
     expire_at_ms: u64,
+    options: WriteOptions,
 ) -> PyResult<()> {
-    if let Ok(mapping) = pairs.cast::<PyDict>() {
-        for (key, value) in mapping {
-            add(batch, keyspace, &key, &value, expire_at_ms)?;
-        }
+    let objects = collect(pairs)?;
+    let raws: Vec<(Raw<'_, '_>, Raw<'_, '_>)> = objects
+        .iter()
+        .map(|(key, value)| Ok((key.extract()?, value.extract()?)))
+        .collect::<PyResult<_>>()?;
+    if raws.is_empty() {
         return Ok(());
     }
+    let pairs: Vec<(&[u8], &[u8])> =
+        raws.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())).collect();
+    py.detach(|| db.put_many(keyspace, &pairs, expire_at_ms, options)).map_err(raise)?;
+    Ok(())
+}
+
+fn collect<'py>(pairs: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
+    if let Ok(mapping) = pairs.cast::<PyDict>() {
+        return Ok(mapping.iter().collect());
+    }
+    let mut objects = Vec::with_capacity(pairs.len().unwrap_or(0).min(RESERVED_MAX));
     let source = if pairs.hasattr("items")? { pairs.call_method0("items")? } else { pairs.clone() };
     for pair in source.try_iter()? {
         let pair = pair?;
-        if let Ok(tuple) = pair.cast::<PyTuple>()
-            && tuple.len() == 2
-        {
-            let (key, value) = (tuple.get_borrowed_item(0)?, tuple.get_borrowed_item(1)?);
-            add(batch, keyspace, &key, &value, expire_at_ms)?;
-        } else {
-            let (key, value) = split_pair(&pair)?;
-            add(batch, keyspace, &key, &value, expire_at_ms)?;
-        }
+        objects.push(match pair.cast::<PyTuple>() {
+            Ok(tuple) if tuple.len() == 2 => (tuple.get_item(0)?, tuple.get_item(1)?),
+            _ => split_pair(&pair)?,
+        });
     }
-    Ok(())
+    Ok(objects)
 }
 
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -211,17 +226,4 @@ fn split_pair<'py>(pair: &Bound<'py, PyAny>) -> PyResult<Pair<'py>> {
             items.len()
         ))),
     }
-}
-
-#[inline]
-fn add(
-    batch: &mut WriteBatch,
-    keyspace: KeyspaceId,
-    key: &Bound<'_, PyAny>,
-    value: &Bound<'_, PyAny>,
-    expire_at_ms: u64,
-) -> PyResult<()> {
-    let key: Raw<'_, '_> = key.extract()?;
-    let value: Raw<'_, '_> = value.extract()?;
-    batch.put(keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
 }

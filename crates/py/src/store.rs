@@ -324,9 +324,8 @@ impl Store {
         durability: Option<&str>,
     ) -> PyResult<()> {
         let expire_at_ms = expire_at_ms(ttl, self.place, &self.handle)?;
-        let mut batch = WriteBatch::new();
-        batch::extend(&mut batch, self.place.keyspace, pairs, expire_at_ms)?;
-        batch::commit(py, &self.handle, &batch, durability)
+        let (db, options) = (self.handle.open_db()?, write_options(durability)?);
+        batch::put_many(py, db, self.place.keyspace, pairs, expire_at_ms, options)
     }
 
     /// Stores `value` (`None` = delete) if the key holds `expected` (`None` = is absent).

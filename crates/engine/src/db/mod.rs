@@ -19,6 +19,7 @@ mod latency;
 mod open;
 mod pins;
 mod pressure;
+mod put_many;
 mod read;
 mod restore;
 mod scan;

@@ -105,12 +105,8 @@ impl Inner {
         batch: &WriteBatch,
         digest: u64,
     ) -> Result<Seq> {
-        self.state.check_writable()?;
         let writer = &mut *guard;
-        if writer.active.memtable.bytes() >= self.options.memtable_bytes_max {
-            self.rotate(writer);
-        }
-        let seq = writer.next_seq;
+        let seq = self.begin(writer)?;
         // The index slots are on their way from memory while the log is written.
         let coming = prefetched(&writer.active, self.hash_seed, batch.payload());
         let result = writer.log.append_batch(seq, batch.payload(), digest);
@@ -126,17 +122,32 @@ impl Inner {
             None => (batch.payload(), None),
         };
         insert(&writer.active, self.hash_seed, seq, (payload, home), coming)?;
-        self.visible_seq.store(seq, Ordering::Release);
-        if !self.log_spares.is_wanted() {
-            return Ok(seq);
-        }
-        drop(guard);
-        self.housekeeper.wake();
+        self.publish(guard, seq);
         Ok(seq)
     }
 
+    /// The sequence number of the next batch, with a memtable that has room for it.
+    #[inline]
+    pub(super) fn begin(&self, writer: &mut Writer) -> Result<Seq> {
+        self.state.check_writable()?;
+        if writer.active.memtable.bytes() >= self.options.memtable_bytes_max {
+            self.rotate(writer);
+        }
+        Ok(writer.next_seq)
+    }
+
+    /// Makes a batch visible that is in log and memtable.
+    #[inline]
+    pub(super) fn publish(&self, guard: MutexGuard<'_, Writer>, seq: Seq) {
+        self.visible_seq.store(seq, Ordering::Release);
+        if self.log_spares.is_wanted() {
+            drop(guard);
+            self.housekeeper.wake();
+        }
+    }
+
     #[cold]
-    fn explain_refusal(&self, error: Error) -> Error {
+    pub(super) fn explain_refusal(&self, error: Error) -> Error {
         error.context("the write was not accepted, reads go on")
     }
 

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::format::{RecordType, SegmentHeader, record_bytes};
 use super::segment::{Blank, Segment, prepare_ahead};
+use crate::batch::PairBatch;
 use crate::file_names::FileKind;
 use crate::planted::{Bug, is_planted};
 use crate::vfs::{SharedMapping, SyncFile, Vfs};
@@ -187,22 +188,45 @@ impl Log {
     /// As the file system says; the batch is then not in the log and the log can be used again.
     #[inline]
     pub fn append_batch(&mut self, seq: Seq, payload: &[u8], digest: u64) -> Result<()> {
+        self.make_room(seq, payload.len())?;
+        self.append(RecordType::Batch, seq, payload, digest)?;
+        self.finish_batch(seq);
+        Ok(())
+    }
+
+    /// As [`Log::append_batch`], of a batch that is encoded only here.
+    ///
+    /// # Errors
+    /// As [`Log::append_batch`].
+    pub fn append_pairs(&mut self, seq: Seq, pairs: &PairBatch<'_>, digest: u64) -> Result<()> {
+        self.make_room(seq, pairs.bytes())?;
+        let append = |segment: &mut Segment| segment.append_pairs(seq, pairs, digest);
+        self.append_with(pairs.bytes(), append)?;
+        self.finish_batch(seq);
+        Ok(())
+    }
+
+    #[inline]
+    fn make_room(&mut self, seq: Seq, payload: usize) -> Result<()> {
         debug_assert_eq!(seq, self.last_seq + 1);
         match &self.segment {
-            Some(segment) if segment.fits(payload.len()) => {}
-            _ => self.roll(payload.len())?,
+            Some(segment) if segment.fits(payload) => {}
+            _ => self.roll(payload)?,
         }
-        if let Some(due) = self.marker_due.take() {
-            self.append_marker(due)?;
+        match self.marker_due.take() {
+            Some(due) => self.append_marker(due),
+            None => Ok(()),
         }
-        self.append(RecordType::Batch, seq, payload, digest)?;
+    }
+
+    #[inline]
+    fn finish_batch(&mut self, seq: Seq) {
         self.last_seq = seq;
         if self.segment.as_ref().is_some_and(Segment::is_short_of_memory)
             && !self.spares.wanted.load(Ordering::Relaxed)
         {
             self.spares.wanted.store(true, Ordering::Release);
         }
-        Ok(())
     }
 
     /// The payload of `len` bytes that was appended last, in memory that stays as long as the mapping
@@ -214,13 +238,21 @@ impl Log {
 
     #[inline]
     fn append(&mut self, kind: RecordType, seq: Seq, payload: &[u8], digest: u64) -> Result<()> {
+        self.append_with(payload.len(), |segment| segment.append(kind, seq, payload, digest))
+    }
+
+    #[inline]
+    fn append_with(
+        &mut self,
+        payload: usize,
+        append: impl FnOnce(&mut Segment) -> Result<()>,
+    ) -> Result<()> {
         let Some(segment) = &mut self.segment else {
             return Err(Error::internal("append to a log without segment"));
         };
-        let result = segment.append(kind, seq, payload, digest);
-        match result {
+        match append(segment) {
             Ok(()) => {
-                self.bytes_written += record_bytes(payload.len()) as u64;
+                self.bytes_written += record_bytes(payload) as u64;
                 Ok(())
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aidb_base::{FileNumber, Result, Seq};
 
 use super::format::{self, RecordType, SegmentHeader};
+use crate::batch::PairBatch;
 use crate::vfs::{AppendFile, MappedFile, SharedMapping, SyncFile, Vfs};
 
 /// A file reserved for a segment whose header is not written yet.
@@ -151,6 +152,30 @@ impl Segment {
         let padding = payload.len().next_multiple_of(8) - payload.len();
         self.payload_at = self.end + format::RECORD_HEADER_BYTES;
         self.put(&[&header, payload, &[0; 8][..padding]])
+    }
+
+    /// As [`Segment::append`] of a batch that comes in pieces.
+    ///
+    /// # Errors
+    /// As [`Segment::append`].
+    pub fn append_pairs(&mut self, seq: Seq, pairs: &PairBatch<'_>, digest: u64) -> Result<()> {
+        if !self.is_mapped() {
+            return self.append(RecordType::Batch, seq, &pairs.payload(), digest);
+        }
+        let place = (self.uid, self.end);
+        let kind = RecordType::Batch as u8;
+        let header = format::encode_record_header(kind, seq, pairs.bytes(), digest, place);
+        self.put(&[&header])?;
+        self.payload_at = self.end;
+        let mut result = Ok(());
+        pairs.encode(|piece| {
+            if result.is_ok() {
+                result = self.put(&[piece]);
+            }
+        });
+        result?;
+        let padding = pairs.bytes().next_multiple_of(8) - pairs.bytes();
+        self.put(&[&[0; 8][..padding]])
     }
 
     #[inline]

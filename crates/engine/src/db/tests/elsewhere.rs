@@ -21,7 +21,7 @@ fn write_round(db: &Db, round: u8, model: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
     }
 }
 
-fn pairs(model: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn pairs_of(model: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
     model.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -34,10 +34,10 @@ fn they_outlive_their_log_segments() {
     let db = Db::open(temporary.path(), options.clone()).unwrap();
     let mut model = BTreeMap::new();
     write_round(&db, 1, &mut model);
-    let (before, snapshot) = (pairs(&model), db.snapshot().unwrap());
+    let (before, snapshot) = (pairs_of(&model), db.snapshot().unwrap());
     let mut scan = db.scan(KS, ScanRange::default()).unwrap();
     write_round(&db, 2, &mut model);
-    assert_eq!(all(&db, false), pairs(&model));
+    assert_eq!(all(&db, false), pairs_of(&model));
     db.flush().unwrap();
     write_round(&db, 3, &mut model);
     db.flush().unwrap();
@@ -50,11 +50,11 @@ fn they_outlive_their_log_segments() {
         assert_eq!(next, Some((key.clone(), value.clone())));
     }
     write_round(&db, 4, &mut model);
-    assert_eq!(all(&db, true), pairs(&model).into_iter().rev().collect::<Vec<_>>());
+    assert_eq!(all(&db, true), pairs_of(&model).into_iter().rev().collect::<Vec<_>>());
     drop((snapshot, scan));
     db.close().unwrap();
     let db = Db::open(temporary.path(), options).unwrap();
-    assert_eq!(all(&db, false), pairs(&model));
+    assert_eq!(all(&db, false), pairs_of(&model));
 }
 
 #[test]
@@ -70,4 +70,27 @@ fn a_batch_may_write_a_large_value_twice() {
     assert_eq!(all(&db, false), expected);
     db.flush().unwrap();
     assert_eq!(all(&db, false), expected);
+}
+
+#[test]
+fn borrowed_pairs_are_one_batch() {
+    let temporary = tempfile::tempdir().unwrap();
+    let on_disk = Db::open(temporary.path(), Options::default()).unwrap();
+    let world = World::new();
+    for db in [on_disk, world.open()] {
+        let values: Vec<_> = LENGTHS.iter().map(|length| value(7, *length)).collect();
+        let keys: Vec<_> = (0..LENGTHS.len()).map(|number| vec![b'k', number as u8 % 6]).collect();
+        let pairs: Vec<_> = keys
+            .iter()
+            .zip(&values)
+            .map(|(key, value)| (key.as_slice(), value.as_slice()))
+            .collect();
+        let seq = db.put_many(KS, &pairs, 0, WriteOptions::default()).unwrap();
+        let model: BTreeMap<_, _> = keys.iter().cloned().zip(values.iter().cloned()).collect();
+        assert_eq!((db.visible_seq(), all(&db, false)), (seq, pairs_of(&model)));
+        assert_eq!(db.put_many(KS, &pairs, 0, WriteOptions::default()).unwrap(), seq + 1);
+        assert_eq!(db.len(KS).unwrap(), 6);
+        db.flush().unwrap();
+        assert_eq!(all(&db, false), pairs_of(&model));
+    }
 }
