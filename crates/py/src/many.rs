@@ -1,47 +1,62 @@
 //! Reads of many keys in one call.
 
-use aidb_base::Result;
+use aidb_base::{Attempt, KeyspaceId};
+use aidb_engine::db::Snapshot;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::buffer::Raw;
 use crate::error::raise;
+use crate::waiting;
 
-/// Receives the value and expiry of the i-th key.
-pub type Sink<'a> = &'a mut dyn FnMut(usize, Option<(&[u8], u64)>);
+/// After so many keys other threads get a turn.
+const KEYS_PER_TURN: usize = 256;
 
-/// Values found, back to back, so that one buffer crosses the GIL boundary.
-struct Found {
-    bytes: Vec<u8>,
-    spans: Vec<Option<(usize, usize)>>,
-}
-
-/// Runs `read` without the GIL and returns the values in the order of `keys`.
+/// The values of `keys` in their order, all of the snapshot's moment.
+///
+/// What is in memory is read with the GIL held; the rest follows without it.
 pub fn get_many<'py>(
     py: Python<'py>,
+    snapshot: &Snapshot,
+    keyspace: KeyspaceId,
     keys: &Bound<'py, PyAny>,
-    read: impl FnOnce(&[&[u8]], Sink<'_>) -> Result<()> + Send,
 ) -> PyResult<Bound<'py, PyList>> {
     let objects: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
     let raws: Vec<Raw<'_, '_>> =
         objects.iter().map(|object| object.extract()).collect::<PyResult<_>>()?;
-    let keys: Vec<&[u8]> = raws.iter().map(Raw::as_bytes).collect();
-    let found = py
-        .detach(move || {
-            let mut found = Found { bytes: Vec::new(), spans: vec![None; keys.len()] };
-            read(&keys, &mut |index, value| {
-                if let Some((value, _)) = value {
-                    found.spans[index] = Some((found.bytes.len(), value.len()));
-                    found.bytes.extend_from_slice(value);
-                }
-            })?;
-            Ok(found)
-        })
-        .map_err(raise)?;
-    PyList::new(
-        py,
-        found.spans.iter().map(|span| {
-            span.map(|(start, len)| PyBytes::new(py, &found.bytes[start..start + len]))
-        }),
-    )
+    let mut values = Vec::with_capacity(raws.len());
+    let mut blocked = Vec::new();
+    for (index, raw) in raws.iter().enumerate() {
+        if index % KEYS_PER_TURN == KEYS_PER_TURN - 1 {
+            waiting::take_turns(py)?;
+        }
+        let new = |value: &[u8], _| PyBytes::new(py, value);
+        match snapshot.try_get_with(keyspace, raw.as_bytes(), new).map_err(raise)? {
+            Attempt::Done(value) => values.push(value),
+            Attempt::WouldBlock => {
+                values.push(None);
+                blocked.push(index);
+            }
+        }
+    }
+    if !blocked.is_empty() {
+        let keys: Vec<&[u8]> = blocked.iter().map(|&index| raws[index].as_bytes()).collect();
+        let found = py.detach(|| read_waiting(snapshot, keyspace, &keys)).map_err(raise)?;
+        for (index, value) in blocked.into_iter().zip(found) {
+            values[index] = value.map(|value| PyBytes::new(py, &value));
+        }
+    }
+    PyList::new(py, values)
+}
+
+fn read_waiting(
+    snapshot: &Snapshot,
+    keyspace: KeyspaceId,
+    keys: &[&[u8]],
+) -> aidb_base::Result<Vec<Option<Vec<u8>>>> {
+    let mut found = vec![None; keys.len()];
+    snapshot.multi_get(keyspace, keys, |index, value| {
+        found[index] = value.map(|(value, _)| value.to_vec());
+    })?;
+    Ok(found)
 }

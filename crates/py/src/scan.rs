@@ -20,6 +20,7 @@ use pyo3::types::{PyBytes, PyList, PyType};
 use crate::error::{invalid, raise};
 use crate::fork::Rooted;
 use crate::handle::Handle;
+use crate::waiting;
 
 const FIRST_ITEMS: usize = 16;
 const ITEMS_MAX: usize = 1024;
@@ -75,6 +76,7 @@ struct State {
     columns: Columns,
     remaining: Option<usize>,
     items: usize,
+    is_started: bool,
     is_at_end: bool,
 }
 
@@ -121,7 +123,6 @@ impl Chunks {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.handle.open_db()?;
-        py.check_signals()?;
         let Some(mut state) = self.take()? else { return Ok(None) };
         let result = state.next(py, &self.current);
         let next = match &result {
@@ -144,6 +145,9 @@ impl State {
         current: &Current,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let items = self.remaining.map_or(self.items, |remaining| remaining.min(self.items));
+        if std::mem::replace(&mut self.is_started, true) {
+            waiting::take_turns(py)?;
+        }
         let portion =
             Portion { items, bytes: CHUNK_BYTES_MAX, with_values: self.columns != Columns::Keys };
         let mut lists = self.take_resident(py, portion)?;
@@ -256,6 +260,7 @@ impl Scan {
             columns,
             remaining: limit,
             items: FIRST_ITEMS.max(limit.unwrap_or(0).min(ITEMS_MAX)),
+            is_started: false,
             is_at_end: false,
         };
         Self::with_slot(py, handle, Slot::Idle(Box::new(state)))

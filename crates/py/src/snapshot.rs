@@ -56,7 +56,11 @@ impl Snapshot {
         let (Some(range), Some(snapshot)) = (bounds.into_range(), view.get()) else {
             return Scan::empty(py, handle);
         };
-        let scan = py.detach(|| snapshot.scan(self.keyspace, range)).map_err(raise)?;
+        let scan = match snapshot.is_scan_ready() {
+            true => snapshot.scan(self.keyspace, range),
+            false => py.detach(|| snapshot.scan(self.keyspace, range)),
+        };
+        let scan = scan.map_err(raise)?;
         Scan::new(py, handle, scan, columns, limit)
     }
 }
@@ -112,10 +116,10 @@ impl Snapshot {
         keys: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
         let view = self.view()?;
-        many::get_many(py, keys, |keys, sink| match view.get() {
-            Some(snapshot) => snapshot.multi_get(self.keyspace, keys, sink),
-            None => Ok(()),
-        })
+        match view.get() {
+            Some(snapshot) => many::get_many(py, snapshot, self.keyspace, keys),
+            None => Ok(PyList::empty(py)),
+        }
     }
 
     /// Items in key order; see `aidb.Database.scan`.

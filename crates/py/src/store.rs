@@ -311,7 +311,8 @@ impl Store {
         keys: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
         let db = self.db()?;
-        many::get_many(py, keys, |keys, sink| db.multi_get(self.place.keyspace, keys, sink))
+        let snapshot = db.snapshot().map_err(raise)?;
+        many::get_many(py, &snapshot, self.place.keyspace, keys)
     }
 
     /// Stores many pairs in one atomic batch.

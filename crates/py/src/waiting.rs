@@ -1,4 +1,4 @@
-//! Calls that may take minutes and that Ctrl-C must be able to leave.
+//! Calls that may take long, and how threads and Ctrl-C get a word in.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -47,4 +47,10 @@ pub fn run<T: Send + 'static>(
             }
         }
     }
+}
+
+/// Gives other threads and signal handlers a turn in a call that keeps the GIL otherwise.
+pub fn take_turns(py: Python<'_>) -> PyResult<()> {
+    py.detach(|| ());
+    py.check_signals()
 }

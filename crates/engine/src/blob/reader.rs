@@ -9,7 +9,7 @@ use aidb_base::{Attempt, Error, FileNumber, Result};
 use crate::compress;
 use crate::file_header::{FILE_HEADER_BYTES, FileHeader, verify_digest};
 use crate::options::Codec;
-use crate::vfs::{ReadFile, Vfs};
+use crate::vfs::{ReadFile, Vfs, prefetch_pages};
 
 use super::format::{self, BlobFooter, BlobRef, FOOTER_BYTES, RECORD_HEADER_BYTES};
 
@@ -174,6 +174,9 @@ impl BlobFile {
         let bit = 1u64 << (stretch % 64);
         let word = self.checked.get((stretch / 64) as usize).filter(|_| is_once);
         let is_checked = word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0);
+        if is_checked {
+            prefetch_pages(record);
+        }
         // The header still tells whether this is the record that was checked.
         if is_checked && record[4..RECORD_HEADER_BYTES] == blob.record_header()[4..] {
             return Ok(&record[RECORD_HEADER_BYTES..]);

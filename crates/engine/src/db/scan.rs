@@ -345,8 +345,7 @@ impl<F: FnMut(&[u8], &[u8])> Giver<'_, F> {
 impl Db {
     /// Whether starting a scan takes no time worth mentioning: no memtable has to be sorted first.
     pub fn is_scan_ready(&self) -> bool {
-        let view = self.inner.view.load();
-        view.generations().all(|generation| generation.memtable.entries() == 0)
+        self.inner.view.load().is_scan_ready()
     }
 
     /// A walk over `range` as it is now.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aidb_base::{KeyspaceId, Result, Seq};
+use aidb_base::{Attempt, KeyspaceId, Result, Seq};
 
 use super::scan::{Scan, ScanRange};
 use super::view::ReadView;
@@ -67,6 +67,20 @@ impl Snapshot {
         self.inner.read(&self.view, (keyspace, key, seq), f)
     }
 
+    /// As [`Db::try_get_with`], at the snapshot's moment (expiry goes by the clock).
+    ///
+    /// # Errors
+    /// As [`Db::get_with`].
+    pub fn try_get_with<R>(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Attempt<Option<R>>> {
+        self.inner.state.check_open()?;
+        self.inner.try_read(&self.view, (keyspace, key, self.seq), f)
+    }
+
     /// As [`Db::multi_get`], at the snapshot's moment.
     ///
     /// # Errors
@@ -88,6 +102,11 @@ impl Snapshot {
             }
         }
         Ok(())
+    }
+
+    /// As [`Db::is_scan_ready`], at the snapshot's moment.
+    pub fn is_scan_ready(&self) -> bool {
+        self.view.is_scan_ready()
     }
 
     /// As [`Db::scan`], at the snapshot's moment.

@@ -54,6 +54,11 @@ impl ReadView {
         std::iter::once(&self.active).chain(&self.frozen)
     }
 
+    /// Whether no memtable has to be sorted before a scan.
+    pub(crate) fn is_scan_ready(&self) -> bool {
+        self.generations().all(|generation| generation.memtable.entries() == 0)
+    }
+
     /// Bytes of all memtables.
     pub(crate) fn memtable_bytes(&self) -> usize {
         self.generations().map(|generation| generation.memtable.bytes()).sum()

@@ -12,9 +12,10 @@ use arc_swap::Guard;
 use crate::block::{Block, Damaged, Layout, Record};
 use crate::cache::CachedBlock;
 use crate::entry::{Entry, Kind};
-use crate::index::{BlockPlace, Index};
+use crate::index::{BlockPlace, Index, TRAILER_BYTES};
 use crate::iterator::{Patience, Ran, compare_keys};
 use crate::options::Codec;
+use crate::vfs::prefetch;
 
 use super::format::PayloadKind;
 use super::reader::{Blocks, HeldBlock, Table};
@@ -172,11 +173,16 @@ impl Position {
         // A failure below must not leave the layout of one block with the bytes of another.
         let old = std::mem::replace(&mut self.data, BlockData::None);
         let place = table.place(index, block)?;
-        self.block = block;
-        self.data = match self.fill_cache {
-            true => self.hold(table, index, place)?,
+        let data = match self.fill_cache {
+            true => self.hold(table, index, (block, place))?.ok_or_else(|| self.refuse())?,
             false => self.read(table, index, place, old)?,
         };
+        self.enter(table, block, data)
+    }
+
+    /// Makes `block`, whose raw bytes are `data`, the current one.
+    fn enter(&mut self, table: &Table, block: usize, data: BlockData) -> Result<()> {
+        (self.block, self.data) = (block, data);
         let bytes = bytes_of(&self.data, table, &self.stretch);
         match Layout::parse(bytes) {
             Ok(layout) => {
@@ -191,25 +197,35 @@ impl Position {
         }
     }
 
-    fn hold(&mut self, table: &Table, index: &Index<'_>, place: BlockPlace) -> Result<BlockData> {
+    /// A raw block; `None` when it would have to be waited for and that is not allowed.
+    fn hold(
+        &mut self,
+        table: &Table,
+        index: &Index<'_>,
+        (block, place): (usize, BlockPlace),
+    ) -> Result<Option<BlockData>> {
         let access = self.access();
-        match access {
-            Access::Wait => self.ahead.touch(table, self.block, place, index.data_end()),
-            Access::Try => self.ahead.pass(self.block, place),
-        }
-        let held = table
-            .hold(table.source.file.map(), self.block, place, access)?
-            .ok_or_else(|| self.refuse())?;
-        Ok(match held {
-            HeldBlock::Mapped(_) => {
-                let start = place.offset as usize;
-                BlockData::Mapped(start..start + place.len)
+        let is_sequential = match access {
+            Access::Wait => self.ahead.touch(table, block, place, index.data_end()),
+            Access::Try => self.ahead.pass(block, place),
+        };
+        let map = table.source.file.map();
+        let Some(held) = table.hold(map, block, place, access)? else { return Ok(None) };
+        Ok(Some(match held {
+            HeldBlock::Mapped(bytes) => {
+                let range = place.offset as usize..place.offset as usize + place.len;
+                let after = range.end + TRAILER_BYTES..range.end + TRAILER_BYTES + place.len;
+                match map.and_then(|map| map.get(after)).filter(|_| is_sequential) {
+                    Some(next) => prefetch(next),
+                    None => prefetch(bytes),
+                }
+                BlockData::Mapped(range)
             }
             HeldBlock::Owned(block) => BlockData::Cached(block),
             HeldBlock::Cached(guard) => {
                 Guard::into_inner(guard).map_or(BlockData::None, BlockData::Cached)
             }
-        })
+        }))
     }
 
     fn access(&self) -> Access {
@@ -273,7 +289,7 @@ impl Position {
         }
     }
 
-    /// As [`crate::iterator::Cursor::run`]; goes no further than the end of the block.
+    /// As [`crate::iterator::Cursor::run`]; ends where it would have to wait for a block.
     #[inline]
     pub(super) fn run<F>(
         &mut self,
@@ -287,26 +303,48 @@ impl Position {
         if !self.is_valid {
             return Ok(Ran::Stayed);
         }
-        let bytes = bytes_of(&self.data, table, &self.stretch);
-        while self.row.index + 1 < self.layout.count() {
-            self.row.index += 1;
-            let decoded = self.row.decode(&self.layout, bytes);
-            let entry = match decoded {
-                Ok(()) => self.row.entry(bytes).ok_or(Damaged("value outside its block")),
-                Err(what) => Err(what),
-            };
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(what) => return self.fail(table, what),
-            };
-            if until.is_some_and(|until| compare_keys(entry.key, until).is_ge()) {
-                return Ok(Ran::Ahead);
+        let mut at = self.row.index + 1;
+        loop {
+            let bytes = bytes_of(&self.data, table, &self.stretch);
+            while at < self.layout.count() {
+                self.row.index = at;
+                at += 1;
+                let entry = match self.row.decode(&self.layout, bytes) {
+                    Ok(()) => self.row.entry(bytes).ok_or(Damaged("value outside its block")),
+                    Err(what) => Err(what),
+                };
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(what) => return self.fail(table, what),
+                };
+                if until.is_some_and(|until| compare_keys(entry.key, until).is_ge()) {
+                    return Ok(Ran::Ahead);
+                }
+                if visit(entry).is_break() {
+                    return Ok(Ran::Stayed);
+                }
             }
-            if visit(entry).is_break() {
+            if !self.enter_next(table)? {
                 return Ok(Ran::Stayed);
             }
+            at = 0;
         }
-        Ok(Ran::Stayed)
+    }
+
+    /// Makes the next block the current one, before its first entry; unless there is none, or it
+    /// would have to be waited for and that is not allowed.
+    #[inline(never)]
+    fn enter_next(&mut self, table: &Table) -> Result<bool> {
+        let (index, _) = self.index(table)?;
+        let block = self.block + 1;
+        if !self.fill_cache || block >= index.count() {
+            return Ok(false);
+        }
+        let place = table.place(&index, block)?;
+        let Some(data) = self.hold(table, &index, (block, place))? else { return Ok(false) };
+        self.enter(table, block, data)?;
+        (self.row.suffix_end, self.row.value_end) = self.layout.starts(&[], 0);
+        Ok(true)
     }
 
     pub(super) fn seek_to_first(&mut self, table: &Table) -> Result<()> {

@@ -80,27 +80,32 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Notes that `block`, at `place`, is about to be read, which needs no hint.
+    /// Notes that `block`, at `place`, is about to be read, which needs no hint; whether it follows
+    /// the one before.
     #[inline]
-    pub(super) fn pass(&mut self, block: usize, place: BlockPlace) {
-        if block != self.expected || block == 0 {
+    pub(super) fn pass(&mut self, block: usize, place: BlockPlace) -> bool {
+        let is_sequential = block == self.expected && block > 0;
+        self.expected = block + 1;
+        if !is_sequential {
             self.window = 0;
             self.until = place.offset;
         }
-        self.expected = block + 1;
+        is_sequential
     }
 
-    /// Notes that `block`, at `place`, is about to be read; may hint at what comes next.
+    /// As [`ReadAhead::pass`], but may hint at what comes next.
     #[inline]
-    pub(super) fn touch(&mut self, table: &Table, block: usize, place: BlockPlace, data_end: u64) {
-        let is_sequential = block == self.expected && block > 0;
-        self.pass(block, place);
-        if !is_sequential {
-            return;
-        }
+    pub(super) fn touch(
+        &mut self,
+        table: &Table,
+        block: usize,
+        place: BlockPlace,
+        data_end: u64,
+    ) -> bool {
+        let is_sequential = self.pass(block, place);
         let end = place.offset + place.len as u64;
-        if end + self.window / 2 < self.until {
-            return;
+        if !is_sequential || end + self.window / 2 < self.until {
+            return is_sequential;
         }
         self.window = (self.window * 2).clamp(AHEAD_BYTES_MIN, STRETCH_BYTES);
         let start = self.until.max(place.offset);
@@ -109,5 +114,6 @@ impl ReadAhead {
             table.source.file.will_need(start, until - start);
             self.until = until;
         }
+        is_sequential
     }
 }

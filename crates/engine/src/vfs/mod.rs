@@ -15,6 +15,7 @@ use std::sync::Arc;
 use aidb_base::{Attempt, Result};
 
 pub use mapping::SharedMapping;
+pub(crate) use mapping::{prefetch, prefetch_pages};
 pub use mem::MemVfs;
 pub use os::OsVfs;
 
