@@ -6,10 +6,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use aidb_base::{ErrorKind, Result};
+use aidb_base::{Error, ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
+use super::pressure::Cause;
 use crate::events::Event;
 use crate::options::Durability;
 
@@ -104,13 +105,13 @@ impl Inner {
     fn flush_job(&self) -> Result<Duration> {
         match self.flush_oldest() {
             Ok(true) => {
-                self.pressure.set_blocked(None);
+                self.pressure.set_blocked(Cause::Flush, None);
                 Ok(Duration::ZERO)
             }
             Ok(false) => Ok(IDLE),
             Err(error) => {
                 let reason = error.clone().context("memtables are full and cannot be flushed");
-                self.pressure.set_blocked(Some(reason));
+                self.pressure.set_blocked(Cause::Flush, Some(reason));
                 if error.kind() == ErrorKind::Corruption {
                     self.state.poison(error.clone());
                 }
@@ -120,7 +121,11 @@ impl Inner {
     }
 
     fn compaction_job(&self) -> Result<Duration> {
-        Ok(if self.compact_once()? { Duration::ZERO } else { IDLE })
+        let outcome = self.compact_once();
+        let blocked =
+            |error: &Error| error.clone().context("level 0 is full and cannot be compacted");
+        self.pressure.set_blocked(Cause::Compaction, outcome.as_ref().err().map(blocked));
+        Ok(if outcome? { Duration::ZERO } else { IDLE })
     }
 
     fn house_job(&self) -> Result<Duration> {

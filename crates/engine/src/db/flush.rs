@@ -108,7 +108,10 @@ impl Inner {
             self.vfs().sync_dir(&FileKind::Blob.dir(&self.dir))?;
         }
         let flushed = generation.last_seq();
-        edit.log_floor = Some(self.writer.lock().log.floor(flushed));
+        let mut writer = self.writer.lock();
+        writer.log.retire_flushed(flushed);
+        edit.log_floor = Some(writer.log.floor(flushed));
+        drop(writer);
         edit.last_seq = Some(flushed);
         Ok(edit)
     }

@@ -17,6 +17,16 @@ const WAIT_NS_MIN: u64 = 500_000;
 const OWED_NS_MAX: u64 = 50_000;
 const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
 
+/// Whose failure keeps relief away.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause {
+    Flush,
+    Compaction,
+}
+
+/// Why relief will not come soon, by cause.
+type Blocked = [Option<Error>; 2];
+
 /// The price of writing, and what it has cost so far.
 #[derive(Default)]
 pub(super) struct Pressure {
@@ -24,7 +34,7 @@ pub(super) struct Pressure {
     queue_ns: AtomicU64,
     /// What writers of [`Pressure::try_pass`] have not paid yet.
     owed_ns: AtomicU64,
-    blocked: Mutex<Option<Error>>,
+    blocked: Mutex<Blocked>,
     relieved: Condvar,
     stalls: AtomicU64,
     stall_ns: AtomicU64,
@@ -85,9 +95,9 @@ impl Pressure {
     }
 
     /// Says why relief will not come soon (`None` = it will); stopped writers then get the error.
-    pub(super) fn set_blocked(&self, reason: Option<Error>) {
+    pub(super) fn set_blocked(&self, cause: Cause, reason: Option<Error>) {
         let mut blocked = self.blocked.lock();
-        *blocked = reason;
+        blocked[cause as usize] = reason;
         self.relieved.notify_all();
     }
 
@@ -123,7 +133,7 @@ impl Pressure {
         }
         let mut blocked = self.blocked.lock();
         while self.price.load(Ordering::Acquire) == STOP {
-            if let Some(reason) = &*blocked {
+            if let Some(reason) = blocked.iter().flatten().next() {
                 return Err(reason.clone());
             }
             self.relieved.wait_for(&mut blocked, Duration::from_millis(50));

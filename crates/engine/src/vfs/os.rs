@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use rustix::fs::{Advice, FallocateFlags, FlockOperation, fadvise, fallocate, flo
 
 use super::mapping::{ReadMapping, SharedMapping, WRITE_BYTES, WriteMapping};
 use super::{AppendFile, FileLock, MappedFile, ReadFile, SyncFile, Vfs};
+
+/// The smallest window that kernels read ahead by default.
+const READ_AHEAD_BYTES: u64 = 128 << 10;
 
 /// The real file system.
 #[derive(Debug)]
@@ -240,14 +244,18 @@ impl ReadFile for OsReadFile {
     }
 
     fn will_need(&self, offset: u64, len: u64) {
-        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(len), Advice::WillNeed);
+        // One call reads ahead no more than the device's window, whatever it is asked for.
+        for start in (offset..offset.saturating_add(len)).step_by(READ_AHEAD_BYTES as usize) {
+            let len = NonZeroU64::new(READ_AHEAD_BYTES.min(offset + len - start));
+            let _ = fadvise(&self.file, start, len, Advice::WillNeed);
+        }
     }
 
     fn drop_cache(&self, offset: u64, len: u64) {
         if let Some(mapping) = &self.mapping {
             mapping.drop_pages(offset as usize, len as usize);
         }
-        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
+        let _ = fadvise(&self.file, offset, NonZeroU64::new(len), Advice::DontNeed);
     }
 }
 

@@ -433,6 +433,15 @@ impl Log {
         needed.map(|retired| retired.number).or(active).unwrap_or(none_needed)
     }
 
+    /// Ends the active segment if everything in it is in tables up to `flushed`, so that it need not
+    /// be read again: the next batch begins another one.
+    pub fn retire_flushed(&mut self, flushed: Seq) {
+        let is_used = self.segment.as_ref().is_some_and(|s| s.first_seq() <= self.last_seq);
+        if is_used && self.last_seq <= flushed {
+            self.retire();
+        }
+    }
+
     /// Every segment with records, oldest first.
     pub fn segments(&self) -> Vec<Retired> {
         let active = self.segment.as_ref().map(|segment| Retired {

@@ -96,8 +96,10 @@ pub fn recover(
     let found = find_segments(vfs, &scope, &mut recovered)?;
     let bytes = |segments: &[Found]| segments.iter().map(|s| s.bytes.get().len() as u64).sum();
     let bytes_total = bytes(&found);
+    found.iter().take(READ_AHEAD).for_each(read_ahead);
     for (i, segment) in found.iter().enumerate() {
         let later = &found[i + 1..];
+        later.get(READ_AHEAD - 1).into_iter().for_each(read_ahead);
         if let Some(fault) = chain_fault(&recovered, segment, i) {
             judge(vfs, &scope, segment, HEADER_BYTES, &fault, &found[i..], &mut recovered)?;
             discard(&found[i..], &mut recovered);
@@ -123,6 +125,16 @@ fn forget_what_tables_outlive(scope: &Scope<'_>, recovered: &mut Recovered) {
         recovered.segments_durable = 0;
         let paths: Vec<_> = recovered.segments.drain(..).map(path).collect();
         recovered.discarded.splice(..0, paths);
+    }
+}
+
+/// Segments that are read from the disk while the one before them is replayed.
+const READ_AHEAD: usize = 2;
+
+/// Has a segment read ahead: replay touches every page in order.
+fn read_ahead(segment: &Found) {
+    if let Bytes::Mapped(file) = &segment.bytes {
+        file.will_need(0, file.len());
     }
 }
 
