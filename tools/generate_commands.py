@@ -6,6 +6,7 @@ Run without arguments to write, with `--check` to fail when a generated file is 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -68,7 +69,7 @@ def argument(spec: Spec) -> str:
 
 def variant(name: str) -> str:
     """The enum variant of a command name."""
-    return "".join(part.capitalize() for part in name.split("-"))
+    return "".join(part.capitalize() for part in re.split("[-_]", name))
 
 
 def layer(name: str, spec: Spec) -> str:

@@ -102,7 +102,7 @@ class Wire:
                 return Status(rest)
             case b"-":
                 return Failure(rest)
-            case b":":
+            case b":" | b"(":
                 return int(rest)
             case b"$":
                 return None if rest == b"-1" else self._bulk(int(rest))

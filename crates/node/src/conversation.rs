@@ -13,6 +13,7 @@ use crate::clients::Client;
 use crate::commands::{self, NodeCall};
 use crate::metrics::ThreadMetrics;
 use crate::pubsub::Outbox;
+use crate::script::Interpreter;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::transaction;
@@ -63,6 +64,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) scratch: Scratch,
     pub(crate) outbox: Outbox,
+    interpreter: Option<Box<Interpreter>>,
     pub(crate) metrics: Arc<ThreadMetrics>,
 }
 
@@ -83,8 +85,27 @@ impl Worker {
             shared: Arc::clone(shared),
             scratch: Scratch::default(),
             outbox: Outbox::default(),
+            interpreter: None,
             metrics: shared.register_thread(),
         }
+    }
+
+    /// The thread's interpreter, built when first asked for.
+    pub(crate) fn interpreter(&mut self) -> Result<&mut Interpreter, Stop> {
+        let interpreter = self.take_interpreter()?;
+        Ok(self.interpreter.insert(interpreter))
+    }
+
+    /// The thread's interpreter, to be given back.
+    pub(crate) fn take_interpreter(&mut self) -> Result<Box<Interpreter>, Stop> {
+        match self.interpreter.take() {
+            Some(interpreter) => Ok(interpreter),
+            None => Ok(Box::new(Interpreter::new()?)),
+        }
+    }
+
+    pub(crate) fn give_interpreter(&mut self, interpreter: Box<Interpreter>) {
+        self.interpreter = Some(interpreter);
     }
 
     /// Executes a conversation's input where waiting is allowed; its writes are durable as the
@@ -223,7 +244,7 @@ impl Worker {
     /// Executes a command, its errors becoming replies; says whether the connection closes.
     ///
     /// # Errors
-    /// [`Stop::WouldBlock`] only; then nothing was written.
+    /// [`Stop::WouldBlock`] and [`Stop::Beyond`] only; then nothing was written.
     #[inline]
     pub(crate) fn dispatch(
         &mut self,
@@ -250,6 +271,7 @@ impl Worker {
                     args,
                     reply,
                     mode,
+                    store,
                     closes: false,
                 };
                 commands::execute(call, name, command)
@@ -260,14 +282,14 @@ impl Worker {
                 self.metrics.commands.add(1);
                 Ok(closes)
             }
-            Err(Stop::WouldBlock) => {
+            Err(Stop::Fail(line)) => {
                 reply.rewind(mark);
-                Err(Stop::WouldBlock)
+                self.answer(&mut reply, Stop::Fail(line));
+                Ok(false)
             }
             Err(stop) => {
                 reply.rewind(mark);
-                self.answer(&mut reply, stop);
-                Ok(false)
+                Err(stop)
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod node;
 mod pool;
 mod pubsub;
 mod reactor;
+mod script;
 pub mod settings;
 mod shared;
 mod state;

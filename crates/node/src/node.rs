@@ -18,6 +18,7 @@ use crate::metrics::NodeMetrics;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
+use crate::script::Scripts;
 use crate::settings::{NodeOptions, Settings};
 use crate::shared::{Saves, Shared, StopSignal};
 
@@ -133,6 +134,7 @@ fn share(
         settings: Settings::new(&options),
         clients: Clients::default(),
         pubsub: PubSub::default(),
+        scripts: Scripts::default(),
         pool: Pool::new(options.pool_threads_max),
         mailboxes,
         addresses,

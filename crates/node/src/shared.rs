@@ -13,6 +13,7 @@ use crate::mailbox::Mailbox;
 use crate::metrics::{NodeMetrics, ThreadMetrics, read};
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
+use crate::script::Scripts;
 use crate::settings::{NodeOptions, Settings};
 
 /// The node as its threads see it.
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
     pub(crate) pubsub: PubSub,
+    pub(crate) scripts: Scripts,
     pub(crate) pool: Pool,
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) addresses: Vec<SocketAddr>,

@@ -208,26 +208,42 @@ impl Needs {
 }
 
 fn execute(call: &mut NodeCall<'_>, queue: &Queue) -> Outcome {
-    let needs = Needs::of(queue)?;
+    let mut needs = Needs::of(queue)?;
+    let mark = call.reply.mark();
+    match execute_holding(call, queue, &needs) {
+        Err(Stop::Beyond) => {
+            // A command touched a key that its arguments do not name.
+            call.reply.rewind(mark);
+            needs.all_slots = true;
+            execute_holding(call, queue, &needs)
+        }
+        outcome => outcome,
+    }
+}
+
+fn execute_holding(call: &mut NodeCall<'_>, queue: &Queue, needs: &Needs) -> Outcome {
     if call.mode == Mode::Try && (needs.must_wait || needs.all_slots) {
         return Err(Stop::WouldBlock);
     }
     let shared = std::sync::Arc::clone(&call.worker.shared);
     let store = &shared.store;
     let watching = call.state.watching.take();
-    let mut slots = needs.slots;
+    let mut slots = needs.slots.clone();
     slots.extend(watching.iter().flat_map(|watching| watching.slots()));
     let locks: Result<AllSlots<'_>, Stop> = if needs.all_slots {
         Ok(store.lock_every_slot())
     } else {
-        store.lock_slots(call.mode, slots.into_iter())
+        store.lock_slots(call.mode, slots.iter().copied())
     };
     let outcome = locks.and_then(|_locks| {
         if watching.as_ref().is_some_and(|watching| watching.is_touched(store.now_ms())) {
             call.reply.null_array();
             return Ok(());
         }
-        let transaction = Transaction::default();
+        let transaction = match needs.all_slots {
+            true => Transaction::default(),
+            false => Transaction::of_slots(slots),
+        };
         call.worker.outbox.hold();
         let outcome = execute_all(call, queue, Access::within(store, &transaction))
             .and_then(|()| store.commit_transaction(call.mode, transaction));

@@ -9,6 +9,9 @@ use aidb_base::{Effect, Error, ErrorKind};
 pub enum Stop {
     /// The command needs a wait; nothing happened. Run it again where waiting is allowed.
     WouldBlock,
+    /// The command touches a slot that its transaction does not hold; nothing happened. Run the
+    /// transaction again with every slot held.
+    Beyond,
     /// The reply is this error line; it may quote bytes that are not text.
     Fail(Cow<'static, [u8]>),
 }

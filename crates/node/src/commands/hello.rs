@@ -12,7 +12,7 @@ use super::client::check_name;
 use super::{NodeCall, text};
 
 /// Version of Redis whose behaviour clients may expect.
-pub(super) const REDIS_VERSION: &str = "7.0.15";
+pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`
 pub(super) fn hello(call: &mut NodeCall<'_>) -> Outcome {

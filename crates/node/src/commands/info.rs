@@ -99,6 +99,9 @@ fn memory(shared: &Shared, text: &mut String) {
     field(text, "used_memory_rss_human", human(resident));
     field(text, "used_memory_memtables", stats.memtable_bytes);
     field(text, "used_memory_cache", stats.cache_bytes);
+    let (scripts, bytes) = shared.scripts.size();
+    field(text, "number_of_cached_scripts", scripts);
+    field(text, "used_memory_scripts", bytes);
     field(text, "maxmemory", shared.options.memory_bytes);
     field(text, "maxmemory_human", human(shared.options.memory_bytes));
     field(text, "maxmemory_policy", "noeviction");

@@ -11,16 +11,19 @@ mod introspection;
 mod pubsub;
 mod shutdown;
 
+pub(crate) use hello::REDIS_VERSION;
+
 use std::sync::Arc;
 
 use aidb_redis::resp::{Args, Reply};
-use aidb_redis::store::Mode;
+use aidb_redis::store::{Access, Mode};
 use aidb_redis::table::{Command, NodeCommand};
 use aidb_redis::{Outcome, Session, Stop};
 
 use crate::clients::Client;
 use crate::conversation::Worker;
 use crate::pubsub::Kind;
+use crate::script::{self, Source};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::transaction;
@@ -34,6 +37,8 @@ pub(crate) struct NodeCall<'a> {
     pub(crate) args: Args<'a>,
     pub(crate) reply: Reply<'a>,
     pub(crate) mode: Mode,
+    /// The data, as the transaction around the command sees it.
+    pub(crate) store: Access<'a>,
     /// Whether the connection closes after the reply.
     pub(crate) closes: bool,
 }
@@ -64,6 +69,11 @@ pub(crate) fn execute(
         NodeCommand::Bgsave => checkpoint::bgsave(call),
         NodeCommand::Lastsave => checkpoint::lastsave(call),
         NodeCommand::Debug => debug::debug(call),
+        NodeCommand::Eval => script::eval(call, Source::Text, false),
+        NodeCommand::EvalRo => script::eval(call, Source::Text, true),
+        NodeCommand::Evalsha => script::eval(call, Source::Digest, false),
+        NodeCommand::EvalshaRo => script::eval(call, Source::Digest, true),
+        NodeCommand::Script => script::script(call),
         NodeCommand::Multi => transaction::multi(call),
         NodeCommand::Exec => transaction::exec(call),
         NodeCommand::Discard => transaction::discard(call),
@@ -83,7 +93,7 @@ pub(crate) fn execute(
 }
 
 impl<'a> NodeCall<'a> {
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.worker.shared
     }
 
@@ -92,7 +102,7 @@ impl<'a> NodeCall<'a> {
     }
 
     /// Writes lines of help as status replies.
-    fn help(&mut self, lines: &[&str]) -> Outcome {
+    pub(crate) fn help(&mut self, lines: &[&str]) -> Outcome {
         self.reply.array(lines.len());
         lines.iter().for_each(|line| self.reply.simple(line));
         Ok(())

@@ -10,4 +10,4 @@ mod request;
 mod tests;
 
 pub use reply::{Protocol, Reply};
-pub use request::{Args, Parser, ProtocolError, RequestLimits, Span, Status};
+pub use request::{Args, ArgsBuffer, Parser, ProtocolError, RequestLimits, Span, Status};

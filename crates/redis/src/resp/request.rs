@@ -82,6 +82,37 @@ impl<'a> Args<'a> {
     }
 }
 
+/// Arguments of a command that no client sent.
+#[derive(Debug, Default)]
+pub struct ArgsBuffer {
+    data: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl ArgsBuffer {
+    /// Forgets all arguments.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.spans.clear();
+    }
+
+    /// Adds an argument.
+    pub fn push(&mut self, argument: &[u8]) {
+        self.spans.push(Span::new(self.data.len(), argument.len()));
+        self.data.extend_from_slice(argument);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The arguments.
+    pub fn args(&self) -> Args<'_> {
+        Args::new(&self.data, &self.spans)
+    }
+}
+
 /// How far parsing got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

@@ -87,6 +87,7 @@ impl<'a> Access<'a> {
         key: &[u8],
         f: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Option<R>, Stop> {
+        transaction.check(key)?;
         let now_ms = self.store.now_ms();
         let mut f = Some(f);
         let changed = transaction.change(keyspace, key, |record| {
@@ -176,6 +177,9 @@ impl<'a> Access<'a> {
         upper: Option<Vec<u8>>,
         reverse: bool,
     ) -> Result<Walk, Stop> {
+        if let Some(transaction) = self.transaction {
+            transaction.check_range(&lower, upper.as_deref())?;
+        }
         let changes = self
             .transaction
             .map(|transaction| transaction.changes(keyspace, &lower, upper.as_deref()))
@@ -212,7 +216,8 @@ impl<'a> Access<'a> {
     /// As there.
     #[inline]
     pub fn lock(self, mode: Mode, key: &MetaKey) -> Result<SlotLock<'a>, Stop> {
-        if self.transaction.is_some() {
+        if let Some(transaction) = self.transaction {
+            transaction.check(key.bytes())?;
             return Ok(SlotLock::HELD);
         }
         self.store.lock(mode, key)
@@ -223,7 +228,8 @@ impl<'a> Access<'a> {
     /// # Errors
     /// As there.
     pub fn lock_all_of(self, mode: Mode, keys: &[MetaKey]) -> Result<AllSlots<'a>, Stop> {
-        if self.transaction.is_some() {
+        if let Some(transaction) = self.transaction {
+            keys.iter().try_for_each(|key| transaction.check(key.bytes()))?;
             return Ok(AllSlots::held());
         }
         self.store.lock_all_of(mode, keys)
@@ -235,6 +241,7 @@ impl<'a> Access<'a> {
     /// As there.
     pub fn clear(self, databases: impl Iterator<Item = usize>) -> Result<bool, Stop> {
         let Some(transaction) = self.transaction else { return self.store.clear(databases) };
+        transaction.check_range(b"", None)?;
         let mut wrote = false;
         for database in databases {
             if self.len(database)? > 0 {
@@ -260,7 +267,10 @@ impl<'a> Access<'a> {
     pub fn swap(self, first: usize, second: usize) -> Outcome {
         match self.transaction {
             None => self.store.swap(first, second),
-            Some(_) => self.store.exchange(first, second),
+            Some(transaction) => {
+                transaction.check_range(b"", None)?;
+                self.store.exchange(first, second)
+            }
         }
     }
 }

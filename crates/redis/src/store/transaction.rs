@@ -30,6 +30,8 @@ impl Record {
 /// **Concurrency**: belongs to the thread that executes it, which holds the locks of its slots.
 #[derive(Debug, Default)]
 pub struct Transaction {
+    /// The slots held, sorted; `None` = all.
+    slots: Option<Vec<u16>>,
     state: RefCell<State>,
 }
 
@@ -77,6 +79,43 @@ impl State {
 }
 
 impl Transaction {
+    /// A transaction that holds some slots; [`Transaction::default`] is for all.
+    pub fn of_slots(mut slots: Vec<u16>) -> Self {
+        slots.sort_unstable();
+        Self { slots: Some(slots), state: RefCell::default() }
+    }
+
+    /// Whether the slot of a key is held.
+    ///
+    /// # Errors
+    /// [`Stop::Beyond`] when it is not.
+    pub(super) fn check(&self, engine_key: &[u8]) -> Result<(), Stop> {
+        let Some(slots) = &self.slots else { return Ok(()) };
+        let slot = engine_key.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+        match slot.is_some_and(|slot| slots.binary_search(&slot).is_ok()) {
+            true => Ok(()),
+            false => Err(Stop::Beyond),
+        }
+    }
+
+    /// Whether a walk within bounds stays in one slot that is held.
+    ///
+    /// # Errors
+    /// [`Stop::Beyond`] when it does not.
+    pub(super) fn check_range(&self, lower: &[u8], upper: Option<&[u8]>) -> Result<(), Stop> {
+        if self.slots.is_none() {
+            return Ok(());
+        }
+        let slot = |key: &[u8]| key.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+        let (first, last) = (slot(lower), upper.and_then(slot));
+        let ends_at_next = upper.is_some_and(|upper| upper.len() == 2)
+            && first.is_some_and(|first| last == first.checked_add(1));
+        if first != last && !ends_at_next {
+            return Err(Stop::Beyond);
+        }
+        self.check(lower)
+    }
+
     /// Adds an operation.
     pub(super) fn push(&self, operation: &Operation<'_>) -> Result<(), Stop> {
         let state = &mut *self.state.borrow_mut();

@@ -1,0 +1,254 @@
+//! One attempt to run a script, and the commands it calls.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use aidb_redis::resp::{ArgsBuffer, Protocol, Reply};
+use aidb_redis::store::{Access, Mode};
+use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
+use aidb_redis::{Session, Stop};
+use mlua::{Function, Lua, MultiValue, Value};
+
+use super::convert::{answer, error_table, read};
+use super::interpreter::{Interpreter, Ran};
+use super::library::Script;
+use super::numbers::shortest;
+use super::thrown::reply;
+use crate::clients::Client;
+use crate::commands::NodeCall;
+use crate::conversation::{Parts, Worker};
+use crate::state::State;
+
+/// How an attempt ended.
+pub(super) enum Attempt {
+    /// The answer is written, be it an error; writes are to be committed.
+    Done,
+    /// It touched a key outside of its slots.
+    Roamed,
+    /// It took longer than a reactor allows.
+    TookLong,
+}
+
+/// What the commands of a running script need.
+struct Running<'a> {
+    worker: &'a mut Worker,
+    client: &'a Arc<Client>,
+    session: Session,
+    store: Access<'a>,
+    mode: Mode,
+    is_read_only: bool,
+    protocol: &'a Cell<Protocol>,
+    /// Why the attempt is to be dropped.
+    dropped: &'a Cell<Option<Stop>>,
+    arguments: ArgsBuffer,
+    reply: Vec<u8>,
+}
+
+/// Runs a script once against `store`.
+pub(super) fn attempt(
+    call: &mut NodeCall<'_>,
+    script: &Arc<Script>,
+    keys: usize,
+    store: Access<'_>,
+    is_read_only: bool,
+) -> Result<Attempt, Stop> {
+    let mut interpreter = call.worker.take_interpreter()?;
+    let function = interpreter.compile(script).map_err(|message| {
+        Stop::fail(format!("ERR Error compiling script (new function): {message}"))
+    })?;
+    let shared = Arc::clone(&call.worker.shared);
+    let control = Arc::clone(&interpreter.control);
+    if call.mode == Mode::Wait {
+        shared.scripts.begin(&control);
+    }
+    let outcome = execute(call, &interpreter, function, keys, store, is_read_only, script);
+    if call.mode == Mode::Wait {
+        shared.scripts.end(&control);
+    }
+    match outcome {
+        Ok((attempt, true)) => {
+            call.worker.give_interpreter(interpreter);
+            Ok(attempt)
+        }
+        Ok((attempt, false)) => Ok(attempt),
+        Err(stop) => {
+            call.worker.give_interpreter(interpreter);
+            Err(stop)
+        }
+    }
+}
+
+/// The attempt, and whether the interpreter can be used again.
+fn execute(
+    call: &mut NodeCall<'_>,
+    interpreter: &Interpreter,
+    function: Function,
+    keys: usize,
+    store: Access<'_>,
+    is_read_only: bool,
+    script: &Script,
+) -> Result<(Attempt, bool), Stop> {
+    let protocol = Cell::new(Protocol::Resp2);
+    let dropped = Cell::new(None);
+    let mut running = Running {
+        worker: &mut *call.worker,
+        client: call.client,
+        session: *call.session,
+        store,
+        mode: call.mode,
+        is_read_only,
+        protocol: &protocol,
+        dropped: &dropped,
+        arguments: ArgsBuffer::default(),
+        reply: Vec::new(),
+    };
+    let ran = interpreter.run(
+        function,
+        call.args.from(3).take(keys).collect(),
+        call.args.from(3 + keys).collect(),
+        call.mode == Mode::Try,
+        |lua, arguments, catches| running.call(lua, arguments, catches, interpreter),
+        |version| protocol.set(if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 }),
+    );
+    match dropped.take() {
+        Some(Stop::Beyond) => return Ok((Attempt::Roamed, true)),
+        Some(stop) => return Err(stop),
+        None => {}
+    }
+    if interpreter.control.is_exhausted() {
+        return Ok((Attempt::TookLong, true));
+    }
+    let was_killed = interpreter.control.is_stopped();
+    let thrown = |text: &[u8], line: Option<usize>| {
+        let line = line.map_or_else(|| "?".to_owned(), |line| line.to_string());
+        let place = format!(" script: {}, on @user_script:{line}.", script.digest);
+        [text, place.as_bytes()].concat()
+    };
+    match ran {
+        Ran::Value(_) | Ran::Thrown { .. } | Ran::OutOfMemory if was_killed => {
+            let text = b"ERR Script killed by user with SCRIPT KILL.";
+            Err(Stop::quoting(&[&thrown(text, Some(1))]))
+        }
+        Ran::Value(value) => {
+            answer(&mut call.reply, &value, protocol.get());
+            Ok((Attempt::Done, true))
+        }
+        Ran::Thrown { text, line } => {
+            let line: Vec<u8> = thrown(&text, line);
+            let one_line = line.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b });
+            call.reply.error(&one_line.collect::<Vec<u8>>());
+            Ok((Attempt::Done, true))
+        }
+        Ran::OutOfMemory => {
+            call.reply.error(&thrown(b"ERR not enough memory for the script", None));
+            Ok((Attempt::Done, false))
+        }
+    }
+}
+
+impl Running<'_> {
+    /// `redis.call`, and `redis.pcall`, which `catches` errors.
+    fn call(
+        &mut self,
+        lua: &Lua,
+        arguments: MultiValue,
+        catches: bool,
+        interpreter: &Interpreter,
+    ) -> mlua::Result<Value> {
+        if let Err(line) = self.gather(arguments.into_iter()) {
+            return match catches {
+                true => error_table(lua, line.as_bytes()),
+                false => Err(reply(line.as_bytes())),
+            };
+        }
+        if let Err(stop) = self.execute() {
+            self.dropped.set(Some(stop));
+            interpreter.control.stop();
+            return Err(reply(b"ERR the attempt is over"));
+        }
+        let is_error = self.reply.first() == Some(&b'-');
+        if is_error && !catches {
+            let line = self.reply.strip_suffix(b"\r\n").unwrap_or(&self.reply);
+            return Err(reply(&line[1..]));
+        }
+        let (value, _) = read(lua, &self.reply)?;
+        if let (true, Value::Table(error)) = (is_error, &value) {
+            error.raw_set("ignore_error_stats_update", true)?;
+        }
+        Ok(value)
+    }
+
+    fn gather(&mut self, arguments: impl Iterator<Item = Value>) -> Result<(), &'static str> {
+        self.arguments.clear();
+        for argument in arguments {
+            match argument {
+                Value::String(text) => self.arguments.push(&text.as_bytes()),
+                Value::Integer(number) => self.arguments.push(number.to_string().as_bytes()),
+                Value::Number(number) => self.arguments.push(shortest(number).as_bytes()),
+                _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
+            }
+        }
+        if self.arguments.is_empty() {
+            return Err("ERR Please specify at least one argument for this redis lib call");
+        }
+        Ok(())
+    }
+
+    /// Executes the gathered command; its reply goes to `reply`.
+    ///
+    /// # Errors
+    /// When the attempt is to be dropped.
+    fn execute(&mut self) -> Result<(), Stop> {
+        self.reply.clear();
+        let arguments = std::mem::take(&mut self.arguments);
+        let mut reply = std::mem::take(&mut self.reply);
+        let outcome = match self.find(&arguments) {
+            Err(line) => {
+                Reply::new(&mut reply, Protocol::Resp2).error(line.as_bytes());
+                Ok(())
+            }
+            Ok(command) => {
+                self.session.protocol = self.protocol.get();
+                let parts = Parts {
+                    client: self.client,
+                    session: &mut self.session,
+                    state: &mut State::default(),
+                    args: arguments.args(),
+                    reply: Reply::new(&mut reply, self.protocol.get()),
+                    mode: self.mode,
+                    store: self.store,
+                };
+                self.worker.dispatch(command, parts).map(|_| ())
+            }
+        };
+        (self.arguments, self.reply) = (arguments, reply);
+        outcome
+    }
+
+    fn find(&self, arguments: &ArgsBuffer) -> Result<&'static Command, &'static str> {
+        let args = arguments.args();
+        let unknown = "ERR Unknown Redis command called from script";
+        let command = lookup(args.get(0)).ok_or(unknown)?;
+        let mut meant = command;
+        if !command.subcommands.is_empty() && args.len() > 1 {
+            meant = command.subcommand(args.get(1)).ok_or(unknown)?;
+        }
+        if !meant.accepts(args.len()) {
+            return Err("ERR Wrong number of args calling Redis command from script");
+        }
+        let is_forbidden = meant.flags.contains(&"noscript") || has_effects(command);
+        if is_forbidden {
+            return Err("ERR This Redis command is not allowed from script");
+        }
+        if self.is_read_only && meant.writes {
+            return Err("ERR Write commands are not allowed from read-only scripts.");
+        }
+        Ok(&COMMANDS[command.index])
+    }
+}
+
+/// Whether a command does what a dropped attempt could not take back.
+fn has_effects(command: &Command) -> bool {
+    matches!(command.layer, Layer::Node(_))
+        && !matches!(command.name, "publish" | "spublish" | "pubsub" | "command" | "info")
+}
