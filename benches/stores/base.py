@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class StoreOptions:
     """Address space LMDB reserves."""
 
 
-class Store:
+class Store(ABC):
     """A store under test.
 
     Hot calls are attributes, bound to the binding's own methods where its calling convention
@@ -50,17 +51,19 @@ class Store:
 
     def begin_reads(self) -> None:
         """Called before a row that only reads."""
+        return
 
     def end_reads(self) -> None:
         """Called after a row that only reads."""
+        return
 
     def properties(self) -> dict[str, Any]:
         """Statistics of the store that a benchmark records."""
         return {}
 
+    @abstractmethod
     def close(self) -> None:
         """Close the store."""
-        raise NotImplementedError
 
 
 def directory_bytes(path: Path) -> int:

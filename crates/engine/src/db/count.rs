@@ -10,7 +10,8 @@
 //! *Live now* is kept up to date by the writer, which learns from the memtable whether it held the
 //! key already. *Live before* is looked up later, once per key, when somebody asks for the length
 //! or when the generation is flushed; the manifest then keeps the sum. A generation with range
-//! tombstones is recounted as a whole ([`recount`]), because they also end keys below it.
+//! tombstones is recounted as a whole ([`recount`]), because they also end keys below it; where that
+//! is much work, the next count begins another generation and the recount is done for good.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use crate::table::SortedKeys;
 use crate::version::Tree;
 
 const DIRECT: usize = 32;
+/// A recount of more keys is worth a generation of its own.
+const RECOUNTED_KEYS_MAX: usize = 1000;
 /// Keys looked up together.
 const KEYS_AT_ONCE: usize = 8192;
 
@@ -40,6 +43,8 @@ pub(crate) struct Counts {
     live_now: [AtomicI64; DIRECT],
     live_now_others: Mutex<HashMap<KeyspaceId, i64>>,
     firsts: AtomicUsize,
+    /// Keys that the last recount walked over.
+    recounted_keys: AtomicUsize,
     before: Mutex<Before>,
 }
 
@@ -74,6 +79,12 @@ impl Counts {
             Some(live) => live.store(live.load(Ordering::Relaxed) + change, Ordering::Release),
             None => *self.live_now_others.lock().entry(keyspace).or_default() += change,
         }
+    }
+
+    /// Whether counting again after every write costs more than starting another generation, whose
+    /// changes are counted one by one.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.recounted_keys.load(Ordering::Relaxed) > RECOUNTED_KEYS_MAX
     }
 
     /// Forgets what was looked up below, because it changed.
@@ -198,6 +209,7 @@ fn recount(
     keyspace: KeyspaceId,
 ) -> Result<i64> {
     let mut change = 0;
+    let mut keys = 0;
     let mut last_key: Option<Vec<u8>> = None;
     let mut cursor = generation.memtable.cursor(keyspace, moment.last_seq);
     crate::iterator::Cursor::seek_to_first(&mut cursor)?;
@@ -208,10 +220,13 @@ fn recount(
             change += i64::from(entry.kind != Kind::Delete && !covered);
             change -= i64::from(newest_live(below, keyspace, entry.key, hash)?);
             last_key = Some(entry.key.to_vec());
+            keys += 1;
         }
         crate::iterator::Cursor::next(&mut cursor)?;
     }
-    Ok(change - ended_below(generation, moment, tombstones, below, keyspace)?)
+    let ended = ended_below(generation, moment, tombstones, below, keyspace)?;
+    generation.counts.recounted_keys.store(keys + ended as usize, Ordering::Relaxed);
+    Ok(change - ended)
 }
 
 /// Live keys below that the generation's tombstones cover and that it does not hold itself.

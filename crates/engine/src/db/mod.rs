@@ -183,8 +183,8 @@ impl Db {
     /// Number of keys of `keyspace`: exact. Expired keys count until the sweeper has removed them,
     /// which this call waits for.
     ///
-    /// Costs one look-up per key written since the last call; a range delete costs as much as the
-    /// keys that it covers.
+    /// Costs one look-up per key written since the last call; a range delete costs once as
+    /// much as the keys that it covers.
     ///
     /// # Errors
     /// Those of reading tables.
@@ -193,7 +193,10 @@ impl Db {
         self.inner.sweep(keyspace)?;
         let _counting = self.inner.count_gate.read();
         let (generations, version) = {
-            let _writer = self.inner.writer.lock();
+            let mut writer = self.inner.writer.lock();
+            if writer.active.counts.is_costly() && !self.inner.options.read_only {
+                self.inner.rotate(&mut writer);
+            }
             let view = self.inner.view.load_full();
             let moments = view.generations().map(|generation| {
                 (generation.clone(), generation.counts.moment(keyspace, generation.last_seq()))

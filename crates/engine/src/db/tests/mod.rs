@@ -7,6 +7,7 @@ mod feed;
 mod ingest;
 mod model;
 mod portions;
+mod recount;
 mod reopen;
 
 use std::path::Path;
