@@ -49,4 +49,29 @@ SETS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"SSCAN": lambda s: [s.of(b"s"), b"0", *s.scan_options()],
 }
 
-COLLECTIONS = HASHES | SETS
+LISTS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"LPUSH": lambda s: [s.of(b"l"), *s.elements()],
+    b"RPUSH": lambda s: [s.of(b"l"), *s.elements()],
+    b"LPUSHX": lambda s: [s.of(b"l"), *s.elements()],
+    b"RPUSHX": lambda s: [s.of(b"l"), *s.elements()],
+    b"LPOP": lambda s: [s.of(b"l"), *s.one_of([], [], [s.count()])],
+    b"RPOP": lambda s: [s.of(b"l"), *s.one_of([], [], [s.count()])],
+    b"LLEN": lambda s: [s.of(b"l")],
+    b"LRANGE": lambda s: [s.of(b"l"), s.place(), s.place()],
+    b"LINDEX": lambda s: [s.of(b"l"), s.place()],
+    b"LSET": lambda s: [s.of(b"l"), s.place(), s.element()],
+    b"LINSERT": lambda s: [
+        s.of(b"l"),
+        *s.one_of([b"BEFORE"], [b"after"], [b"AFTER"], [b"BEFORE"], [b"AT"]),
+        s.element(),
+        s.element(),
+    ],
+    b"LREM": lambda s: [s.of(b"l"), s.place(), s.element()],
+    b"LTRIM": lambda s: [s.of(b"l"), s.place(), s.place()],
+    b"LPOS": lambda s: [s.of(b"l"), s.element(), *s.lpos_options()],
+    b"LMOVE": lambda s: [s.of(b"l"), s.of(b"l"), s.end(), s.end()],
+    b"RPOPLPUSH": lambda s: [s.of(b"l"), s.of(b"l")],
+    b"LMPOP": lambda s: [*s.counted(b"l"), s.end(), *s.one_of([], [b"COUNT", s.count()])],
+}
+
+COLLECTIONS = HASHES | SETS | LISTS

@@ -13,6 +13,7 @@ KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\
 TYPED = {
     b"h": [b"hash", b"{t}hash", b"big:hash"],
     b"s": [b"set", b"{t}set", b"big:set", b"numbers"],
+    b"l": [b"list", b"{t}list", b"big:list"],
 }
 """Keys that mostly hold one type, so that streams get deep into it."""
 FIELDS = [b"f%d" % n for n in range(6)] + [b"", b"bin\0\xff", b"7", b"-7", b"l" * 64, b"l" * 65]
@@ -84,6 +85,29 @@ class Stream:
         if self._random.random() < 0.5:
             return [b"%d" % self._random.randrange(30) for _ in range(self._random.randint(1, 4))]
         return self.fields()
+
+    def elements(self) -> list[bytes]:
+        """A few elements, seldom many."""
+        if self._random.random() < 0.05:
+            return [b"%d" % (n % 50) for n in range(self._random.randint(50, 200))]
+        return [self.element() for _ in range(self._random.randint(1, 5))]
+
+    def place(self) -> bytes:
+        """An index into a list."""
+        most = self._random.choice([4, 20, 150])
+        return self.integer_or([b"%d" % self._random.randint(-most, most)], 0.03)
+
+    def count(self) -> bytes:
+        return self.integer_or([b"%d" % self._random.choice([0, 1, 2, 5, 40])], 0.1)
+
+    def end(self) -> bytes:
+        return self._random.choice([b"LEFT", b"RIGHT", b"left", b"Right", b"LEFT", b"MIDDLE"])
+
+    def lpos_options(self) -> list[bytes]:
+        options: list[bytes] = []
+        for word in self.some([b"RANK", b"COUNT", b"MAXLEN"], 0.3):
+            options += [word, self.place()]
+        return options
 
     def several(self, kind: bytes) -> list[bytes]:
         return [self.of(kind) for _ in range(self._random.randint(1, 4))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from random import Random
 from typing import Any
 
 import pytest
@@ -229,7 +231,139 @@ COMMAND GETKEYS SINTERCARD 3 a b
 COMMAND GETKEYS SMOVE a b c
 """
 
-SCRIPTS = {"hashes": HASHES, "sets": SETS}
+LISTS = f"""
+RPUSH l a b c a b c
+LPUSH l x y
+LRANGE l 0 -1
+LRANGE l -100 100
+LRANGE l 5 2
+LRANGE l 2 a
+LRANGE none 0 -1
+LLEN l
+LLEN none
+LINDEX l 0
+LINDEX l -1
+LINDEX l 99
+LINDEX l x
+LINDEX none x
+LSET l 0 first
+LSET l -1 last
+LSET l 99 x
+LSET l x x
+LSET none 0 x
+LINSERT l BEFORE a n
+LINSERT l AFTER last end
+LINSERT l BEFORE nosuch n
+LINSERT l AT a n
+LINSERT none BEFORE a n
+LREM l 1 a
+LREM l -1 b
+LREM l 0 c
+LREM l x c
+LREM none 0 c
+LREM l -9223372036854775808 a
+LRANGE l 0 -1
+LPOS l a
+LPOS l nosuch
+RPUSH p a b a b a
+LPOS p a RANK 2
+LPOS p a RANK -1
+LPOS p a RANK -2 COUNT 0
+LPOS p a COUNT 2
+LPOS p a COUNT 0
+LPOS p a COUNT 0 MAXLEN 3
+LPOS p a RANK -1 MAXLEN 1
+LPOS p b RANK -1 MAXLEN 1
+LPOS p a RANK 0
+LPOS p a RANK x
+LPOS p a RANK -9223372036854775808
+LPOS p a COUNT -1
+LPOS p a MAXLEN -1
+LPOS p a COUNT
+LPOS p a BAD 1
+LPOS none a
+LPOS none a COUNT 1
+LTRIM p 1 -2
+LRANGE p 0 -1
+LTRIM p 5 1
+EXISTS p
+LTRIM none 0 1
+LTRIM l x 1
+LPUSHX none x
+RPUSHX none x
+LPUSHX l x
+LPOP l
+RPOP l
+LPOP l 0
+LPOP l 2
+LPOP l -1
+LPOP l x
+LPOP l 1 2
+LPOP none
+LPOP none 0
+LPOP none 2
+RPOP l 100
+EXISTS l
+LPUSH k x
+LLEN k
+LRANGE k 0 -1
+LINDEX k 0
+LSET k 0 x
+LPOP k
+LPOP k 0
+LREM k 0 x
+LTRIM k 0 1
+LPOS k x
+LINSERT k BEFORE a b
+RPUSH m 1 2 3
+LMOVE m n LEFT RIGHT
+LMOVE m n RIGHT LEFT
+LRANGE n 0 -1
+LMOVE m m LEFT RIGHT
+LMOVE m n LEFT UP
+LMOVE none n LEFT LEFT
+LMOVE m k LEFT LEFT
+LMOVE k m LEFT LEFT
+LMOVE none k LEFT LEFT
+RPOPLPUSH n n
+RPOPLPUSH n m
+RPOPLPUSH none m
+RPOPLPUSH n m
+EXISTS n
+LMPOP 1 m LEFT
+LMPOP 2 none m RIGHT COUNT 5
+EXISTS m
+LMPOP 1 none LEFT
+LMPOP 0 none LEFT
+LMPOP x none LEFT
+LMPOP 2 none LEFT
+LMPOP 1 none
+LMPOP 1 none UP
+LMPOP 1 none LEFT COUNT 0
+LMPOP 1 none LEFT COUNT x
+LMPOP 1 none LEFT COUNT
+LMPOP 1 none LEFT COUNT 1 COUNT 2
+LMPOP 1 none LEFT BAD 2
+LMPOP 2 none k LEFT
+LMPOP 99 none k LEFT
+RPUSH q {LONG} {LONG}{LONG}{LONG} x
+OBJECT ENCODING q
+TYPE q
+EXPIRE q 100
+LPUSH q y
+TTL q
+RENAME q r
+COPY r q
+LRANGE q 0 -1
+GET q
+SADD q x
+HSET q a b
+SCAN 0 TYPE list
+COMMAND GETKEYS LMPOP 2 a b LEFT
+COMMAND GETKEYS LMOVE a b LEFT LEFT
+"""
+
+SCRIPTS = {"hashes": HASHES, "sets": SETS, "lists": LISTS}
 
 
 def lines(script: str) -> list[str]:
@@ -337,4 +471,34 @@ def test_large_sets_combine_as_small_ones(wire: Wire) -> None:
         popped += wire("SPOP", "{t}a", 90)
     assert sorted(popped) == sorted(b"%d" % n for n in range(1000))
     assert wire("SREM", "{t}b", *range(1000, 3000), "x") == 2001
+    assert wire("DBSIZE") == 0
+
+
+def test_a_large_list_is_a_deque_of_any_items(wire: Wire) -> None:
+    random = Random(3)
+    model: deque[bytes] = deque()
+    for step in range(3000):
+        item = b"%d" % step * random.choice([1, 1, 5, 60])
+        match random.randrange(9 if len(model) < 300 else 14):
+            case 0 | 1 | 2:
+                wire("LPUSH", "l", item)
+                model.appendleft(item)
+            case 3 | 4 | 5 | 6:
+                wire("RPUSH", "l", item)
+                model.append(item)
+            case 7 | 9 | 10 if model:
+                assert wire("LPOP", "l") == model.popleft()
+            case 8 | 11 | 12 if model:
+                assert wire("RPOP", "l") == model.pop()
+            case 13:
+                place = random.randrange(len(model))
+                wire("LSET", "l", place, item)
+                model[place] = item
+        if step % 100 == 0:
+            assert wire("LRANGE", "l", 0, -1) == list(model)
+    place = random.randrange(len(model))
+    assert wire("LINDEX", "l", place) == model[place]
+    assert wire("LLEN", "l") == len(model)
+    while model:
+        assert wire("LPOP", "l", 50) == [model.popleft() for _ in range(min(50, len(model)))]
     assert wire("DBSIZE") == 0

@@ -13,7 +13,7 @@
 //! set        id 20 digest u32 BE member   -> nothing
 //! sorted set id 30 digest u32 BE member   -> score
 //!            id 31 score member           -> nothing
-//! list       id 40 chunk u64 BE           -> items
+//! list       id 40, id 41                 see `list`
 //! ```
 //!
 //! A collection is packed while it has few short items ([`PACKED_ITEMS_MAX`],
@@ -25,6 +25,7 @@
 //! The flag LARGE only says what OBJECT ENCODING answers; it is set where Redis leaves its compact
 //! encoding.
 
+pub mod list;
 pub mod packed;
 pub mod score;
 #[cfg(test)]

@@ -64,13 +64,25 @@ fn long_length(bytes: &[u8]) -> Option<(usize, usize)> {
 /// Appends an item.
 #[inline]
 pub fn push(out: &mut Vec<u8>, item: &[u8]) {
-    let mut length = item.len();
+    push_length(out, item.len());
+    out.extend_from_slice(item);
+}
+
+/// Appends an item made of a byte and what follows it.
+#[inline]
+pub fn push_tagged(out: &mut Vec<u8>, tag: u8, rest: &[u8]) {
+    push_length(out, rest.len() + 1);
+    out.push(tag);
+    out.extend_from_slice(rest);
+}
+
+#[inline]
+fn push_length(out: &mut Vec<u8>, mut length: usize) {
     while length >= 0x80 {
         out.push(length as u8 | 0x80);
         length >>= 7;
     }
     out.push(length as u8);
-    out.extend_from_slice(item);
 }
 
 /// An item and what belongs to it, found among packed ones.

@@ -7,6 +7,10 @@
 pub mod expiry;
 pub mod hashes;
 pub mod keys;
+pub mod list_moves;
+pub mod list_search;
+mod list_store;
+pub mod lists;
 mod members;
 pub mod members_random;
 mod members_read;

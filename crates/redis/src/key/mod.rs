@@ -29,7 +29,7 @@ pub mod tag {
     pub const ZSET_MEMBER: u8 = 0x30;
     /// Sorted set: version, ordered score, member.
     pub const ZSET_SCORE: u8 = 0x31;
-    /// List: version, index.
+    /// List: version, chunk; the next one holds long items.
     pub const LIST_ITEM: u8 = 0x40;
     /// Stream: version, milliseconds, sequence.
     pub const STREAM_ENTRY: u8 = 0x50;

@@ -1,0 +1,105 @@
+//! LMOVE, RPOPLPUSH, LMPOP: items from one list to another, or from the first that has some.
+
+use crate::number::parse_integer;
+use crate::stop::{Outcome, SYNTAX, Stop};
+
+use super::list_store::{End, List};
+use super::lists::pop_many;
+use super::set_algebra::key_count;
+use super::{Call, is_word};
+
+/// LEFT or RIGHT.
+fn end_of(word: &[u8]) -> Result<End, Stop> {
+    match () {
+        () if is_word(word, "left") => Ok(End::Left),
+        () if is_word(word, "right") => Ok(End::Right),
+        () => Err(SYNTAX),
+    }
+}
+
+/// `LMOVE source destination LEFT | RIGHT LEFT | RIGHT`
+pub fn lmove(call: &mut Call<'_>) -> Outcome {
+    let (from, to) = (end_of(call.args.get(3))?, end_of(call.args.get(4))?);
+    move_item(call, from, to)
+}
+
+/// `RPOPLPUSH source destination`
+pub fn rpoplpush(call: &mut Call<'_>) -> Outcome {
+    move_item(call, End::Right, End::Left)
+}
+
+fn move_item(call: &mut Call<'_>, from: End, to: End) -> Outcome {
+    let pair = [call.key(1)?, call.key(2)?];
+    let _locks = call.store.lock_all_of(call.mode, &pair)?;
+    let [source, destination] = pair;
+    call.begin();
+    let is_same = source == destination;
+    let mut list = List::open(call, source)?;
+    call.count_lookup(list.exists());
+    if !list.exists() {
+        call.reply.null();
+        return Ok(());
+    }
+    let mut target = List::open(call, destination)?;
+    let item = list.pop(call, from)?.unwrap_or_default();
+    if is_same {
+        list.push(call, to, &item)?;
+    } else {
+        target.push(call, to, &item)?;
+        target.stage(call)?;
+    }
+    list.commit(call)?;
+    call.reply.bulk(&item);
+    Ok(())
+}
+
+/// `LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]`
+pub fn lmpop(call: &mut Call<'_>) -> Outcome {
+    let keys = pop_key_count(call, 1)?;
+    let end = end_of(call.args.get(2 + keys))?;
+    let count = pop_count(call, 3 + keys)?;
+    let names = call.counted_keys(2, keys)?;
+    let _locks = call.store.lock_all_of(call.mode, &names)?;
+    call.begin();
+    for (index, key) in names.into_iter().enumerate() {
+        let mut list = List::open(call, key)?;
+        call.count_lookup(list.exists());
+        if !list.exists() {
+            continue;
+        }
+        let count = count.min(list.len());
+        call.reply.array(2);
+        call.reply.bulk(call.args.get(2 + index));
+        call.reply.array(count as usize);
+        pop_many(call, &mut list, end, count)?;
+        return list.commit(call);
+    }
+    call.reply.null_array();
+    Ok(())
+}
+
+/// The number of keys of LMPOP and ZMPOP, behind which an end must follow.
+pub(super) fn pop_key_count(call: &Call<'_>, index: usize) -> Result<usize, Stop> {
+    match key_count(call, index) {
+        Ok(count) if index + 1 + count < call.args.len() => Ok(count),
+        Err(refusal) if parse_integer(call.args.get(index)).is_none_or(|count| count < 1) => {
+            Err(refusal)
+        }
+        _ => Err(SYNTAX),
+    }
+}
+
+/// `[COUNT count]` at the end of LMPOP and ZMPOP.
+pub(super) fn pop_count(call: &Call<'_>, at: usize) -> Result<u64, Stop> {
+    if at == call.args.len() {
+        return Ok(1);
+    }
+    if !is_word(call.args.get(at), "count") || at + 1 == call.args.len() {
+        return Err(SYNTAX);
+    }
+    let count = parse_integer(call.args.get(at + 1))
+        .and_then(|count| u64::try_from(count).ok())
+        .filter(|count| *count > 0)
+        .ok_or_else(|| Stop::fail("ERR count should be greater than 0"))?;
+    if at + 2 < call.args.len() { Err(SYNTAX) } else { Ok(count) }
+}
