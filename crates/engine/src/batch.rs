@@ -13,19 +13,22 @@
 //! ```
 //!
 //! Within a batch a later operation on a key wins. All operations share one sequence number, and a
-//! range tombstone covers only lower ones, so [`WriteBatch::delete_range`] turns earlier operations of
-//! the same batch inside its range into deletes.
+//! range tombstone covers only lower ones, so [`WriteBatch::delete_range`] turns earlier puts of the
+//! same batch inside its range into deletes.
 
 use aidb_base::limits::{BATCH_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use aidb_base::{Error, KeyspaceId, Result};
 
 use crate::varint;
 
+mod buried;
 mod pairs;
 #[cfg(test)]
 mod tests;
 
 pub use pairs::PairBatch;
+
+use buried::Buried;
 
 const TAG_DELETE: u8 = 0;
 const TAG_PUT: u8 = 1;
@@ -38,9 +41,11 @@ const FLAG_EXPIRY: u8 = 16;
 /// **Concurrency**: a plain value; build it on one thread.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
-    payload: Vec<u8>,
+    raw: Vec<u8>,
     operations: u32,
     has_range: bool,
+    /// Exists once a range was deleted.
+    buried: Option<Box<Buried>>,
 }
 
 /// One operation of a batch, borrowed from its payload.
@@ -99,10 +104,10 @@ impl WriteBatch {
         let tag = if expire_at_ms == 0 { TAG_PUT } else { TAG_PUT | FLAG_EXPIRY };
         self.head(tag, keyspace, key.len(), value.len());
         if expire_at_ms != 0 {
-            self.payload.extend_from_slice(&expire_at_ms.to_le_bytes());
+            self.raw.extend_from_slice(&expire_at_ms.to_le_bytes());
         }
-        self.payload.extend_from_slice(key);
-        self.payload.extend_from_slice(value);
+        self.raw.extend_from_slice(key);
+        self.raw.extend_from_slice(value);
         Ok(())
     }
 
@@ -113,9 +118,14 @@ impl WriteBatch {
     #[inline]
     pub fn delete(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
         self.check(key, b"")?;
-        self.head(TAG_DELETE, keyspace, key.len(), 0);
-        self.payload.extend_from_slice(key);
+        self.encode_delete(keyspace, key);
         Ok(())
+    }
+
+    #[inline]
+    fn encode_delete(&mut self, keyspace: KeyspaceId, key: &[u8]) {
+        self.head(TAG_DELETE, keyspace, key.len(), 0);
+        self.raw.extend_from_slice(key);
     }
 
     /// Adds a removal of every key in `start..end` (`None` = to the end), among them those that
@@ -134,10 +144,10 @@ impl WriteBatch {
         if end.is_some_and(|end| end <= start) {
             return Ok(());
         }
-        self.bury(keyspace, start, end)?;
+        self.buried.get_or_insert_default().cover(&self.raw, keyspace, start, end)?;
         self.head(TAG_DELETE_RANGE, keyspace, start.len(), end.map_or(0, |end| end.len() + 1));
-        self.payload.extend_from_slice(start);
-        self.payload.extend_from_slice(end.unwrap_or_default());
+        self.raw.extend_from_slice(start);
+        self.raw.extend_from_slice(end.unwrap_or_default());
         self.has_range = true;
         Ok(())
     }
@@ -148,17 +158,18 @@ impl WriteBatch {
     /// `Invalid` when the batch exceeds its limit; the batch is unchanged.
     pub fn annotate(&mut self, bytes: &[u8]) -> Result<()> {
         self.check(b"", bytes)?;
-        self.payload.push(TAG_ANNOTATION);
-        varint::push(&mut self.payload, 0);
-        varint::push(&mut self.payload, bytes.len() as u32);
-        self.payload.extend_from_slice(bytes);
-        self.operations += 1;
+        self.grow();
+        self.raw.push(TAG_ANNOTATION);
+        varint::push(&mut self.raw, 0);
+        varint::push(&mut self.raw, bytes.len() as u32);
+        self.raw.extend_from_slice(bytes);
         Ok(())
     }
 
     /// Forgets every operation and keeps the memory.
     pub fn clear(&mut self) {
-        self.payload.clear();
+        self.raw.clear();
+        self.buried = None;
         self.operations = 0;
         self.has_range = false;
     }
@@ -175,12 +186,15 @@ impl WriteBatch {
 
     /// Encoded size in bytes.
     pub fn bytes(&self) -> usize {
-        self.payload.len()
+        self.payload().len()
     }
 
     /// The encoded operations.
     pub fn payload(&self) -> &[u8] {
-        &self.payload
+        match &self.buried {
+            None => &self.raw,
+            Some(buried) => buried.payload(&self.raw),
+        }
     }
 
     /// Whether a range tombstone is among the operations.
@@ -190,7 +204,7 @@ impl WriteBatch {
 
     /// The operations in order.
     pub fn operations(&self) -> Operations<'_> {
-        Operations { rest: &self.payload }
+        Operations { rest: self.payload() }
     }
 
     /// A batch from an encoded payload, checked completely.
@@ -198,7 +212,7 @@ impl WriteBatch {
     /// # Errors
     /// `Invalid` when the payload is not a sequence of known operations.
     pub fn decode(payload: &[u8]) -> Result<Self> {
-        let mut batch = Self { payload: payload.to_vec(), ..Self::default() };
+        let mut batch = Self { raw: payload.to_vec(), ..Self::default() };
         for operation in Operations::new(payload) {
             batch.has_range |= matches!(operation?, Operation::DeleteRange { .. });
             batch.operations += 1;
@@ -207,42 +221,28 @@ impl WriteBatch {
     }
 
     #[inline]
-    fn head(&mut self, tag: u8, keyspace: KeyspaceId, key_len: usize, value_len: usize) {
-        self.payload.push(tag);
-        varint::push(&mut self.payload, keyspace);
-        varint::push(&mut self.payload, key_len as u32);
-        varint::push(&mut self.payload, value_len as u32);
+    fn grow(&mut self) {
+        if let Some(buried) = &mut self.buried {
+            buried.forget_rewritten();
+        }
         self.operations += 1;
+    }
+
+    #[inline]
+    fn head(&mut self, tag: u8, keyspace: KeyspaceId, key_len: usize, value_len: usize) {
+        self.grow();
+        self.raw.push(tag);
+        varint::push(&mut self.raw, keyspace);
+        varint::push(&mut self.raw, key_len as u32);
+        varint::push(&mut self.raw, value_len as u32);
     }
 
     #[inline]
     fn check(&self, key: &[u8], value: &[u8]) -> Result<()> {
         check_lengths(key, value)?;
-        if self.payload.len() + key.len() + value.len() > BATCH_BYTES_MAX {
-            let bytes = self.payload.len() + key.len() + value.len();
+        if self.raw.len() + key.len() + value.len() > BATCH_BYTES_MAX {
+            let bytes = self.raw.len() + key.len() + value.len();
             return Err(too_long("batch", bytes, BATCH_BYTES_MAX));
-        }
-        Ok(())
-    }
-
-    /// Replaces earlier operations on keys inside the range by deletes.
-    fn bury(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) -> Result<()> {
-        let inside = |ks: KeyspaceId, key: &[u8]| {
-            ks == keyspace && key >= start && end.is_none_or(|end| key < end)
-        };
-        let mut buried = Self::default();
-        let mut changed = false;
-        for operation in self.operations() {
-            match operation? {
-                Operation::Put { keyspace: ks, key, .. } if inside(ks, key) => {
-                    buried.delete(ks, key)?;
-                    changed = true;
-                }
-                other => buried.push(&other)?,
-            }
-        }
-        if changed {
-            *self = buried;
         }
         Ok(())
     }
