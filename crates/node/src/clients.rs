@@ -34,6 +34,8 @@ pub(crate) struct Client {
     pub(crate) output_bytes: AtomicU64,
     pub(crate) is_kept: AtomicBool,
     pub(crate) touches: AtomicBool,
+    /// It waits for a key.
+    pub(crate) is_blocked: AtomicBool,
     /// Commands queued by MULTI + 1; 0 = no transaction.
     pub(crate) queued: AtomicU32,
     /// Channels, patterns, shard channels.
@@ -65,6 +67,7 @@ impl Client {
             output_bytes: AtomicU64::new(0),
             is_kept: AtomicBool::new(false),
             touches: AtomicBool::new(true),
+            is_blocked: AtomicBool::new(false),
             queued: AtomicU32::new(0),
             subscriptions: Default::default(),
             names: Mutex::new(None),

@@ -9,6 +9,7 @@ use aidb_redis::store::{Access, AppendFsync, Mode};
 use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
 use aidb_redis::{Session, Stop};
 
+use crate::blocking;
 use crate::clients::Client;
 use crate::commands::{self, NodeCall};
 use crate::metrics::ThreadMetrics;
@@ -38,6 +39,8 @@ pub(crate) enum End {
     NeedsInput,
     /// The next command must run where waiting is allowed.
     NeedsWait,
+    /// The next command waits for a key.
+    Blocked,
     /// Replies enough for now; more commands may be there.
     OutputFull,
     /// Close after the replies are sent.
@@ -151,6 +154,7 @@ impl Worker {
                     match self.execute(conversation, &rest[..bytes], output, mode) {
                         Next::Done => consumed += bytes,
                         Next::Wait => break End::NeedsWait,
+                        Next::Blocked => break End::Blocked,
                         Next::Close => break End::Close,
                     }
                 }
@@ -199,7 +203,11 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let store = Access::direct(&shared.store);
         let parts = Parts { client, session, state, args, reply, mode, store };
-        match self.dispatch(command, parts) {
+        let outcome = self.dispatch(command, parts);
+        if state.blocked.is_some() || matches!(outcome, Err(Stop::Wait(_))) {
+            return blocking::after(&shared, client, state, outcome);
+        }
+        match outcome {
             Ok(true) => Next::Close,
             Ok(false) => Next::Done,
             Err(_) => Next::Wait,
@@ -244,7 +252,7 @@ impl Worker {
     /// Executes a command, its errors becoming replies; says whether the connection closes.
     ///
     /// # Errors
-    /// [`Stop::WouldBlock`] and [`Stop::Beyond`] only; then nothing was written.
+    /// Any [`Stop`] but [`Stop::Fail`]; then nothing was written.
     #[inline]
     pub(crate) fn dispatch(
         &mut self,
@@ -317,9 +325,10 @@ pub(crate) fn unsynced(error: &aidb_base::Error) -> Vec<u8> {
 }
 
 /// What follows one command.
-enum Next {
+pub(crate) enum Next {
     Done,
     Wait,
+    Blocked,
     Close,
 }
 

@@ -8,6 +8,7 @@
 //! and reactors never block. With `appendfsync always` replies of a turn wait for its [`syncer`].
 //! This crate knows no Python; start with [`node::Node`].
 
+mod blocking;
 mod clients;
 mod commands;
 mod conversation;

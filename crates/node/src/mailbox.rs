@@ -8,6 +8,8 @@ use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 
+use aidb_redis::session::Place;
+
 use crate::conversation::Finished;
 use crate::pubsub::Delivery;
 
@@ -21,6 +23,10 @@ pub(crate) enum Message {
     Synced(u64, Result<()>),
     /// Give this message to these connections, by token and client.
     Deliver(Arc<Delivery>, Vec<(usize, u64)>),
+    /// A key that this client waits for was touched.
+    Call(Place),
+    /// Let this client wait no more; with an error reply?
+    Unblock(u64, bool),
     /// Close the connection of this client.
     Kill(u64),
     /// Send what is ready and stop.

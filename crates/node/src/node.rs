@@ -56,6 +56,12 @@ impl Node {
         }
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let shared = Arc::new(share(store, options, mailboxes, addresses));
+        let weak = Arc::downgrade(&shared);
+        shared.store.waiters().set_caller(move |place| {
+            if let Some(shared) = weak.upgrade() {
+                shared.mailboxes[place.reactor].send(Message::Call(place));
+            }
+        });
         let node = Self { shared, threads: Mutex::new(Vec::new()) };
         let mut listeners = Some(listeners);
         for (index, poll) in polls.into_iter().enumerate() {

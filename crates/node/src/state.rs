@@ -1,6 +1,7 @@
 //! What a connection is in the middle of, beyond its session.
 
 use aidb_redis::resp::{Args, Protocol};
+use aidb_redis::stop::Wait;
 use aidb_redis::store::Watching;
 use aidb_redis::table::{Command, Layer, NodeCommand};
 use aidb_redis::{Outcome, Session, Stop};
@@ -14,6 +15,8 @@ pub(crate) struct State {
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) watching: Option<Box<Watching>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    /// The first command of the input waits for a key; since its first attempt.
+    pub(crate) blocked: Option<Wait>,
 }
 
 impl State {

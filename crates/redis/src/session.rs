@@ -2,6 +2,17 @@
 
 use crate::resp::Protocol;
 
+/// Where a client is, for whoever has to call it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the client.
+    pub client: u64,
+    /// Thread that serves it.
+    pub reactor: usize,
+    /// Its connection there.
+    pub token: usize,
+}
+
 /// State of one client that commands read and change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Session {
@@ -9,4 +20,6 @@ pub struct Session {
     pub database: usize,
     /// Protocol version.
     pub protocol: Protocol,
+    /// Where it is.
+    pub place: Place,
 }

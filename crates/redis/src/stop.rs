@@ -12,8 +12,20 @@ pub enum Stop {
     /// The command touches a slot that its transaction does not hold; nothing happened. Run the
     /// transaction again with every slot held.
     Beyond,
+    /// The client waits for a key to get something; nothing happened. Run the command again when it
+    /// is called.
+    Wait(Wait),
     /// The reply is this error line; it may quote bytes that are not text.
     Fail(Cow<'static, [u8]>),
+}
+
+/// How long a client waits, and what it is told when nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Milliseconds since the Unix epoch; 0 = for ever.
+    pub until_ms: u64,
+    /// The answer is a null array, not a null.
+    pub is_array: bool,
 }
 
 /// Result of a command.

@@ -34,6 +34,8 @@ const HELP: &[&str] = &[
     "    Name the client library.",
     "SETNAME <name>",
     "    Name the connection.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Let a client wait no more for a key.",
     "HELP",
     "    Prints this help.",
 ];
@@ -51,6 +53,7 @@ pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
         }
         b"list" => list(call)?,
         b"kill" => kill(call)?,
+        b"unblock" => unblock(call)?,
         b"no-evict" => {
             let on = on_or_off(call)?;
             call.client.is_kept.store(on, Ordering::Relaxed);
@@ -128,6 +131,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let flags = if client.touches.load(Ordering::Relaxed) { flags } else { "T" };
     let listening = client.subscriptions.each_ref().map(|count| count.load(Ordering::Relaxed));
     let flags = if client.is_listening() { "P" } else { flags };
+    let flags = if client.is_blocked.load(Ordering::Relaxed) { "b" } else { flags };
     let mut line = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -193,6 +197,28 @@ fn client_id(argument: &[u8]) -> Result<u64, Stop> {
         .filter(|id| *id > 0)
         .map(|id| id as u64)
         .ok_or_else(|| Stop::fail("ERR Invalid client ID"))
+}
+
+/// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
+fn unblock(call: &mut NodeCall<'_>) -> Outcome {
+    let fails = match call.args.len() {
+        3 => false,
+        _ if call.is_word(3, "timeout") => false,
+        _ if call.is_word(3, "error") => true,
+        _ => {
+            let line = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+            return Err(Stop::fail(line));
+        }
+    };
+    let id = parse_integer(call.args.get(2)).ok_or(aidb_redis::stop::NOT_AN_INTEGER)?;
+    let clients = call.shared().clients.all();
+    let found = clients.iter().find(|client| client.id as i64 == id);
+    let blocked = found.filter(|client| client.is_blocked.swap(false, Ordering::Relaxed));
+    if let Some(client) = blocked {
+        call.shared().mailboxes[client.reactor].send(Message::Unblock(client.id, fails));
+    }
+    call.reply.integer(i64::from(blocked.is_some()));
+    Ok(())
 }
 
 /// Which clients CLIENT KILL means.

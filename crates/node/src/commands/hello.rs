@@ -89,7 +89,7 @@ pub(super) fn quit(call: &mut NodeCall<'_>) -> Outcome {
 
 /// `RESET`
 pub(super) fn reset(call: &mut NodeCall<'_>) -> Outcome {
-    *call.session = Session::default();
+    *call.session = Session { place: call.session.place, ..Session::default() };
     *call.state = State::default();
     call.client.show_queued(None);
     call.client.subscriptions.iter().for_each(|count| count.store(0, Ordering::Relaxed));

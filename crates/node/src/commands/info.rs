@@ -86,7 +86,7 @@ fn clients(shared: &Shared, text: &mut String) {
     field(text, "connected_clients", shared.clients.len());
     field(text, "cluster_connections", 0);
     field(text, "maxclients", shared.settings.clients_max.get());
-    field(text, "blocked_clients", 0);
+    field(text, "blocked_clients", shared.store.waiters().clients());
     field(text, "tracking_clients", 0);
 }
 

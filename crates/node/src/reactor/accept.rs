@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aidb_redis::Session;
 use aidb_redis::resp::Parser;
+use aidb_redis::session::Place;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{SockRef, TcpKeepalive};
@@ -62,9 +63,10 @@ impl Reactor {
         let id = self.shared.clients.next_id();
         let client = Arc::new(Client::new(id, address, local, (self.index, token), self.now_ms));
         self.shared.clients.add(Arc::clone(&client));
+        let place = Place { client: id, reactor: self.index, token };
         let conversation = Conversation {
             client,
-            session: Session::default(),
+            session: Session { place, ..Session::default() },
             state: State::default(),
             parser: Parser::new(),
             input: Vec::new(),

@@ -35,6 +35,8 @@ pub(super) struct Connection {
     /// The input may hold complete commands.
     pub(super) has_more: bool,
     pub(super) is_queued: bool,
+    /// A key it waits for was touched while the pool had the conversation.
+    pub(super) is_called: bool,
     /// Messages that came while the pool had the conversation; they go behind its replies.
     pub(super) held: Vec<Arc<Delivery>>,
     /// Since when the replies are above the soft limit; 0 = they are not.
@@ -58,6 +60,7 @@ impl Connection {
             closes: false,
             has_more: false,
             is_queued: false,
+            is_called: false,
             held: Vec::new(),
             above_soft_since_ms: 0,
         }
@@ -73,6 +76,12 @@ impl Connection {
     pub(super) fn is_listening(&self) -> bool {
         let conversation = self.conversation.as_ref();
         conversation.is_some_and(|conversation| conversation.state.subscriptions.is_some())
+    }
+
+    /// Whether the next command waits for a key.
+    pub(super) fn is_blocked(&self) -> bool {
+        let conversation = self.conversation.as_ref();
+        conversation.is_some_and(|conversation| conversation.state.blocked.is_some())
     }
 
     /// Position behind the last reply, counted from the connection's first byte.

@@ -62,6 +62,9 @@ impl Reactor {
         // Dropping the stream closes the socket, whatever deregistering says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.shared.clients.remove(connection.id);
+        if connection.is_blocked() {
+            self.shared.store.waiters().leave(connection.id);
+        }
         self.free.push(token);
     }
 

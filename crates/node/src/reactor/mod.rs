@@ -5,13 +5,14 @@
 //! has nothing more to say or has used its share of the turn; then it waits for the next one.
 
 mod accept;
+mod blocked;
 mod connection;
 mod deliver;
 mod durable;
 mod housekeeping;
 mod serve;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(crate) struct Reactor {
     /// Connections that still owe something when stopping.
     stop_deadline_ms: u64,
     next_reactor: usize,
+    /// Blocked connections by the time at which they give up.
+    deadlines: BTreeSet<(u64, usize, u64)>,
 }
 
 /// What a reactor is made of.
@@ -97,6 +100,7 @@ impl Reactor {
             is_stopping: false,
             stop_deadline_ms: 0,
             next_reactor: 0,
+            deadlines: BTreeSet::new(),
         })
     }
 
@@ -117,6 +121,7 @@ impl Reactor {
             for event in &events {
                 self.handle(event);
             }
+            self.give_up_waiting();
             self.serve_again();
             self.request_sync();
             if self.now_ms >= self.ticked_ms + TICK_MS {
@@ -129,7 +134,10 @@ impl Reactor {
     }
 
     fn idle_wait(&self) -> Duration {
-        Duration::from_millis(if self.is_stopping { 10 } else { TICK_MS })
+        let tick_ms = if self.is_stopping { 10 } else { TICK_MS };
+        let deadline_ms = self.deadlines.first().map_or(u64::MAX, |(at, _, _)| *at);
+        let now_ms = self.shared.store.now_ms();
+        Duration::from_millis(tick_ms.min(deadline_ms.saturating_sub(now_ms)))
     }
 
     fn handle(&mut self, event: &Event) {
@@ -164,6 +172,8 @@ impl Reactor {
                 Message::Finished(finished) => self.take_back(*finished),
                 Message::Synced(ticket, result) => self.synced(ticket, result),
                 Message::Deliver(delivery, to) => self.deliver(&delivery, &to),
+                Message::Call(place) => self.try_again(place),
+                Message::Unblock(id, fails) => self.unblock(id, fails),
                 Message::Kill(id) => self.kill(id),
                 Message::Stop => self.begin_stop(),
             }

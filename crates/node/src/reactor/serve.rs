@@ -97,7 +97,11 @@ impl Reactor {
                 return Ok(Fate::Close);
             }
             // A client that does not read its replies is not heard until it does.
+            if connection.is_blocked() && connection.at_end {
+                return Ok(Fate::Close);
+            }
             let is_deaf = connection.closes
+                || connection.is_blocked()
                 || connection.conversation.is_none()
                 || connection.owed() >= OUTPUT_PAUSE_BYTES;
             if is_deaf {
@@ -178,7 +182,7 @@ impl Reactor {
     }
 
     /// Executes the input of a connection.
-    fn execute_input(&mut self, token: usize) {
+    pub(super) fn execute_input(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let Some(conversation) = &mut connection.conversation else { return };
         let mut input = std::mem::take(&mut conversation.input);
@@ -238,6 +242,7 @@ impl Reactor {
         match end {
             End::NeedsInput | End::OutputFull => {}
             End::Close => connection.closes = true,
+            End::Blocked => self.note_deadline(token),
             End::NeedsWait => {
                 let Some(conversation) = connection.conversation.take() else { return };
                 count(&self.shared.metrics.handed_to_pool);
@@ -250,8 +255,12 @@ impl Reactor {
     /// Takes a conversation back from the pool.
     pub(super) fn take_back(&mut self, finished: Finished) {
         let Finished { token, conversation, output, end } = finished;
-        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let Some(Some(connection)) = self.connections.get_mut(token) else {
+            self.shared.store.waiters().leave(conversation.client.id);
+            return;
+        };
         if connection.id != conversation.client.id {
+            self.shared.store.waiters().leave(conversation.client.id);
             return;
         }
         let client = &conversation.client;

@@ -56,7 +56,7 @@ impl Server {
         match execute(&mut call, command) {
             Ok(()) => {}
             Err(Stop::Fail(line)) => return Some(String::from_utf8_lossy(&line).into_owned()),
-            Err(Stop::WouldBlock | Stop::Beyond) => {
+            Err(Stop::WouldBlock | Stop::Beyond | Stop::Wait(_)) => {
                 assert!(out.is_empty());
                 return None;
             }

@@ -7,6 +7,7 @@ use aidb_engine::batch::{Operation, WriteBatch};
 
 use super::{AllSlots, Mode, SlotLock, Store, Transaction, Walk};
 use crate::key::{self, MetaKey};
+use crate::session::Place;
 use crate::stop::{Outcome, Stop};
 use crate::value::Value;
 
@@ -208,6 +209,18 @@ impl<'a> Access<'a> {
             keys += u64::from(key::is_meta(record_key));
         }
         Ok(keys)
+    }
+
+    /// Puts a client into the lines of keys, whose slots the caller holds, to be called when one of
+    /// them is touched.
+    pub fn join_lines(self, keyspace: KeyspaceId, keys: &[MetaKey], place: Place) {
+        keys.iter().for_each(|key| self.store.waiters.join(keyspace, key.bytes(), place));
+    }
+
+    /// Whether a client has to leave a key to one that waited longer.
+    pub fn is_somebodys_turn(self, keyspace: KeyspaceId, key: &MetaKey, place: Place) -> bool {
+        self.transaction.is_none()
+            && self.store.waiters.is_somebodys_turn(keyspace, key.bytes(), place)
     }
 
     /// As [`Store::lock`].

@@ -13,6 +13,7 @@ mod scan_hints;
 mod tests;
 mod transaction;
 mod versions;
+mod waiters;
 mod walk;
 mod watches;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use aidb_base::{Attempt, Clock, Effect, Error, ErrorKind, KeyspaceId, Result};
-use aidb_engine::batch::WriteBatch;
+use aidb_engine::batch::{Operation, WriteBatch};
 use aidb_engine::db::{Db, ScanRange, WriteOptions};
 use aidb_engine::options::{Durability, KeyspaceOptions};
 
@@ -36,6 +37,7 @@ pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use scan_hints::ScanHints;
 pub use transaction::Transaction;
 pub use versions::VersionCounter;
+pub use waiters::Waiters;
 pub use walk::Walk;
 use watches::Watches;
 pub use watches::Watching;
@@ -93,6 +95,7 @@ pub struct Store {
     versions: VersionCounter,
     scan_hints: ScanHints,
     watches: Arc<Watches>,
+    waiters: Waiters,
     appendfsync: AtomicU8,
 }
 
@@ -117,6 +120,7 @@ impl Store {
             versions,
             scan_hints: ScanHints::new(),
             watches: Arc::default(),
+            waiters: Waiters::default(),
             appendfsync: AtomicU8::new(appendfsync as u8),
         })
     }
@@ -225,8 +229,8 @@ impl Store {
             Mode::Try => attempt(|| self.db.try_put(keyspace, key, record, expire_at_ms, options)),
             Mode::Wait => finish(self.db.put(keyspace, key, record, expire_at_ms, options)),
         }?;
-        if self.watches.any() {
-            self.watches.touch(keyspace, key);
+        if self.is_observed() {
+            self.touched(keyspace, key);
         }
         Ok(())
     }
@@ -241,8 +245,8 @@ impl Store {
             Mode::Try => attempt(|| self.db.try_delete(keyspace, key.bytes(), options)),
             Mode::Wait => finish(self.db.delete(keyspace, key.bytes(), options)),
         }?;
-        if self.watches.any() {
-            self.watches.touch(keyspace, key.bytes());
+        if self.is_observed() {
+            self.touched(keyspace, key.bytes());
         }
         Ok(())
     }
@@ -259,11 +263,45 @@ impl Store {
             Mode::Try => attempt(|| self.db.try_write(batch, self.write_options())),
             Mode::Wait => finish(self.db.write(batch, self.write_options())),
         }?;
-        if self.watches.any() {
-            self.watches.touch_all(batch);
-            self.touch_owners(batch);
+        if self.is_observed() {
+            self.touched_by(batch);
         }
         Ok(())
+    }
+
+    /// Whether anybody wants to know what commits touch.
+    #[inline]
+    fn is_observed(&self) -> bool {
+        self.watches.any() || self.waiters.any()
+    }
+
+    /// Tells who watches or waits for a key that it was touched.
+    #[cold]
+    fn touched(&self, keyspace: KeyspaceId, key: &[u8]) {
+        self.watches.touch(keyspace, key);
+        self.waiters.call(keyspace, key);
+    }
+
+    /// Tells who watches or waits for the keys that a committed batch writes.
+    #[cold]
+    fn touched_by(&self, batch: &WriteBatch) {
+        for operation in batch.operations().flatten() {
+            if let Operation::Put { keyspace, key, .. } | Operation::Delete { keyspace, key } =
+                operation
+            {
+                if let Some(meta) = crate::key::meta_of(key) {
+                    self.touched(keyspace, &meta);
+                }
+            }
+        }
+        if self.watches.any() {
+            self.touch_owners(batch);
+        }
+    }
+
+    /// Clients that wait for keys.
+    pub fn waiters(&self) -> &Waiters {
+        &self.waiters
     }
 
     fn walk(
@@ -417,6 +455,7 @@ impl Store {
         let touched = self.watched_present(&pair)?;
         self.databases.swap(&self.db, first, second, self.write_options())?;
         self.touch_each(&touched);
+        self.waiters.call_everybody(&pair);
         Ok(())
     }
 

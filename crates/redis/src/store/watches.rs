@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aidb_base::KeyspaceId;
-use aidb_engine::batch::{Operation, WriteBatch};
 use parking_lot::Mutex;
 
 type WatchedKey = (KeyspaceId, Box<[u8]>);
@@ -52,21 +51,6 @@ impl Watches {
         let keys = self.keys.lock();
         if let Some(flags) = keys.get(&(keyspace, Box::from(key))) {
             flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
-        }
-    }
-
-    /// Tells who watches a key that `batch` writes or removes by itself.
-    #[cold]
-    pub(super) fn touch_all(&self, batch: &WriteBatch) {
-        for operation in batch.operations().flatten() {
-            match operation {
-                Operation::Put { keyspace, key, .. } | Operation::Delete { keyspace, key } => {
-                    if let Some(meta) = crate::key::meta_of(key) {
-                        self.touch(keyspace, &meta);
-                    }
-                }
-                Operation::DeleteRange { .. } | Operation::Annotation(_) => {}
-            }
         }
     }
 

@@ -1,0 +1,49 @@
+//! Commands that wait for a key: what happens to their client.
+//!
+//! The command stays at the front of the input. When the client is called, it is executed again, on its
+//! reactor or in the pool, until it has something to answer or its time is over.
+
+use std::sync::atomic::Ordering;
+
+use aidb_redis::Stop;
+
+use crate::clients::Client;
+use crate::conversation::Next;
+use crate::shared::Shared;
+use crate::state::State;
+
+/// What follows an attempt of a command that waits, or has waited.
+#[cold]
+pub(crate) fn after(
+    shared: &Shared,
+    client: &Client,
+    state: &mut State,
+    outcome: Result<bool, Stop>,
+) -> Next {
+    let waiters = shared.store.waiters();
+    match outcome {
+        Err(Stop::Wait(wait)) => {
+            match state.blocked {
+                // Its time began with the first attempt.
+                Some(_) => waiters.pass(client.id),
+                None => {
+                    state.blocked = Some(wait);
+                    client.is_blocked.store(true, Ordering::Relaxed);
+                }
+            }
+            Next::Blocked
+        }
+        Ok(closes) => {
+            end(shared, client, state);
+            if closes { Next::Close } else { Next::Done }
+        }
+        Err(_) => Next::Wait,
+    }
+}
+
+/// The client waits no more.
+pub(crate) fn end(shared: &Shared, client: &Client, state: &mut State) {
+    state.blocked = None;
+    client.is_blocked.store(false, Ordering::Relaxed);
+    shared.store.waiters().leave(client.id);
+}

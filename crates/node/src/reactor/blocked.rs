@@ -1,0 +1,96 @@
+//! Connections whose command waits for a key.
+
+use aidb_redis::resp::{Reply, Status};
+use aidb_redis::session::Place;
+use aidb_redis::stop::Wait;
+
+use crate::blocking;
+
+use super::Reactor;
+
+impl Reactor {
+    /// Executes the waiting command of a called client again.
+    pub(super) fn try_again(&mut self, place: Place) {
+        let Some(Some(connection)) = self.connections.get_mut(place.token) else { return };
+        if connection.id != place.client {
+            return;
+        }
+        if connection.conversation.is_none() {
+            connection.is_called = true;
+        } else if connection.is_blocked() {
+            self.execute_input(place.token);
+            self.serve(place.token);
+        }
+    }
+
+    /// A connection began to wait, or goes on after another attempt.
+    pub(super) fn note_deadline(&mut self, token: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let was_called = std::mem::take(&mut connection.is_called);
+        let blocked = connection.conversation.as_ref().and_then(|c| c.state.blocked);
+        if let Some(Wait { until_ms: 1.., .. }) = blocked {
+            let until_ms = blocked.map_or(0, |wait| wait.until_ms);
+            self.deadlines.insert((until_ms, token, connection.id));
+        }
+        if was_called {
+            let place = Place { client: connection.id, reactor: self.index, token };
+            self.try_again(place);
+        }
+    }
+
+    /// Answers the clients whose time is over.
+    pub(super) fn give_up_waiting(&mut self) {
+        while let Some(&(at, token, id)) = self.deadlines.first() {
+            if at > self.now_ms {
+                return;
+            }
+            self.deadlines.pop_first();
+            let Some(Some(connection)) = self.connections.get_mut(token) else { continue };
+            if connection.id != id {
+                continue;
+            }
+            let blocked = connection.conversation.as_ref().map(|c| c.state.blocked);
+            match blocked {
+                Some(Some(wait)) if wait.until_ms == at => self.give_up(token, wait, false),
+                // In the pool, about to know: look again soon.
+                None => {
+                    self.deadlines.insert((self.now_ms + 10, token, id));
+                    return;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// `CLIENT UNBLOCK`
+    pub(super) fn unblock(&mut self, id: u64, fails: bool) {
+        let found = self.connections.iter().position(|connection| {
+            connection.as_ref().is_some_and(|connection| connection.id == id)
+        });
+        let Some(token) = found else { return };
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let blocked = connection.conversation.as_ref().and_then(|c| c.state.blocked);
+        if let Some(wait) = blocked {
+            self.give_up(token, wait, fails);
+        }
+    }
+
+    /// Answers the waiting command and takes it from the input.
+    fn give_up(&mut self, token: usize, wait: Wait, fails: bool) {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let Some(conversation) = &mut connection.conversation else { return };
+        let limits = self.shared.settings.request_limits();
+        if let Ok(Status::Command(bytes)) = conversation.parser.parse(&conversation.input, limits) {
+            conversation.input.drain(..bytes);
+        }
+        let mut reply = Reply::new(&mut connection.output, conversation.session.protocol);
+        match (fails, wait.is_array) {
+            (true, _) => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            (false, true) => reply.null_array(),
+            (false, false) => reply.null(),
+        }
+        blocking::end(&self.shared, &conversation.client, &mut conversation.state);
+        connection.has_more = !conversation.input.is_empty();
+        self.serve(token);
+    }
+}
