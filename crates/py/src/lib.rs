@@ -11,6 +11,7 @@
 // PyO3 hands extracted arguments over by value.
 #![allow(clippy::needless_pass_by_value)]
 
+mod allocator;
 mod batch;
 mod bounds;
 mod buffer;
@@ -32,9 +33,6 @@ mod stats;
 mod store;
 mod time;
 mod waiting;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Native part of aidb; use the package `aidb`, which adds types and documentation.
 #[pyo3::pymodule]
@@ -66,6 +64,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::allocator::configure();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::fork::register(module.py())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aidb_base::Result;
 
 use super::open::mark_sync_failure;
+use super::pressure::Fill;
 use super::{Db, Inner};
 use crate::events::Event;
 
@@ -35,7 +36,7 @@ impl Inner {
         if !self.state.close() {
             return Ok(());
         }
-        self.pressure.set(0.0);
+        self.pressure.set(Fill::default());
         for bell in [&self.flusher, &self.compactor, &self.housekeeper] {
             bell.wake();
         }

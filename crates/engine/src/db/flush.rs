@@ -64,7 +64,9 @@ impl Inner {
         drop(versions);
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.compactor.wake();
-        let duration_ms = (self.now_ns() - started) / 1_000_000;
+        let duration_ns = self.now_ns() - started;
+        self.pressure.note_flush(generation.memtable.bytes(), duration_ns);
+        let duration_ms = duration_ns / 1_000_000;
         self.options.tell(&Event::Flushed { seq: flushed, duration_ms });
         self.release_log()?;
         Ok(true)

@@ -43,7 +43,7 @@ use parking_lot::{Mutex, RwLock};
 
 use self::background::{Threads, Wakeup};
 use self::pins::Pins;
-use self::pressure::Pressure;
+use self::pressure::{Fill, Pressure};
 use self::state::State;
 use self::stats::Counters;
 use self::sync::SyncState;
@@ -142,20 +142,21 @@ impl Inner {
         self.pressure.set(fill);
     }
 
-    /// How full the tightest resource is: 0 = write freely, 1 = stop.
-    fn fill(&self, view: &ReadView) -> f64 {
+    /// How full the resources of writers are. Memory counts from the second full memtable on, so
+    /// that one is flushed while another one fills.
+    fn fill(&self, view: &ReadView) -> Fill {
         if !self.options.background {
-            return 0.0;
+            return Fill::default();
         }
         let share = |value: usize, low: usize, high: usize| {
             (value as f64 - low as f64) / (high.max(low + 1) as f64 - low as f64)
         };
         let frozen: usize = view.frozen.iter().map(|g| g.memtable.bytes()).sum();
-        let room = self.options.memtables_bytes_max.saturating_sub(self.options.memtable_bytes_max);
-        let memory = share(frozen, room / 2, room);
+        let one = self.options.memtable_bytes_max + self.options.memtable_bytes_max / 8;
+        let memory = share(frozen, one, self.options.memtables_bytes_max);
         let runs = view.version.trees().map(|tree| tree.l0.len()).max().unwrap_or(0);
-        let files = share(runs, self.options.l0_runs_slowdown, self.options.l0_runs_stop);
-        memory.max(files)
+        let runs = share(runs, self.options.l0_runs_slowdown, self.options.l0_runs_stop);
+        Fill { memory, runs }
     }
 }
 

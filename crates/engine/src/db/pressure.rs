@@ -3,6 +3,10 @@
 //! [`Pressure::set`] is called whenever memtables or the version change; it turns the fill into a
 //! price in nanoseconds per KiB. A writer pays by waiting for its turn in a virtual queue, outside
 //! every lock, so that a burst is spread instead of stopping all writers at once.
+//!
+//! While memtables fill up, the price is about what flushing a KiB cost lately, less than that at
+//! first and more at last: writers then write as fast as the flusher, instead of filling the budget
+//! at full speed and waiting for a whole flush.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +20,14 @@ const WAIT_NS_MIN: u64 = 500_000;
 /// A writer that must not wait looks at the clock when it owes this much.
 const OWED_NS_MAX: u64 = 50_000;
 const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
+/// Cost of flushing assumed before the first flush: 200 MB/s.
+const FLUSH_NS_PER_KIB_FIRST: u64 = 5_000;
+/// Price in costs of flushing when the first memtable waits behind another one, and how much is
+/// added until the budget is spent.
+const PACE_MIN: f64 = 0.6;
+const PACE_RANGE: f64 = 0.9;
+/// Memory of a record besides key and value, about: a price is paid for memory.
+const RECORD_BYTES: u64 = 64;
 
 /// Whose failure keeps relief away.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +40,10 @@ pub(super) enum Cause {
 type Blocked = [Option<Error>; 2];
 
 /// The price of writing, and what it has cost so far.
-#[derive(Default)]
 pub(super) struct Pressure {
     price: AtomicU64,
+    /// What flushing a KiB cost lately.
+    flush_ns_per_kib: AtomicU64,
     queue_ns: AtomicU64,
     /// What writers of [`Pressure::try_pass`] have not paid yet.
     owed_ns: AtomicU64,
@@ -39,6 +52,31 @@ pub(super) struct Pressure {
     stalls: AtomicU64,
     stall_ns: AtomicU64,
     stall_ns_max: AtomicU64,
+}
+
+/// How full the resources of writers are: up to 0 they are free, from 1 on writers stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fill {
+    /// Memory of full memtables.
+    pub(super) memory: f64,
+    /// Runs of level 0.
+    pub(super) runs: f64,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Self {
+            price: AtomicU64::new(0),
+            flush_ns_per_kib: AtomicU64::new(FLUSH_NS_PER_KIB_FIRST),
+            queue_ns: AtomicU64::new(0),
+            owed_ns: AtomicU64::new(0),
+            blocked: Mutex::default(),
+            relieved: Condvar::new(),
+            stalls: AtomicU64::new(0),
+            stall_ns: AtomicU64::new(0),
+            stall_ns_max: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Pressure {
@@ -60,7 +98,7 @@ impl Pressure {
         if price == STOP {
             return false;
         }
-        let cost = bytes.saturating_mul(price) / 1024;
+        let cost = cost(bytes, price);
         let owed = self.owed_ns.fetch_add(cost, Ordering::Relaxed).saturating_add(cost);
         if owed < OWED_NS_MAX {
             return true;
@@ -78,20 +116,34 @@ impl Pressure {
         true
     }
 
-    /// Sets the price from the fill of the tightest resource: up to 0 free, from 1 on stop.
-    pub(super) fn set(&self, fill: f64) {
-        let price = if fill >= 1.0 {
+    /// Sets the price from the fill of the tightest resource.
+    pub(super) fn set(&self, fill: Fill) {
+        let flush = self.flush_ns_per_kib.load(Ordering::Relaxed) as f64;
+        let price = if fill.memory >= 1.0 || fill.runs >= 1.0 {
             STOP
-        } else if fill <= 0.0 {
-            0
         } else {
-            1 + (fill * fill * PRICE_NS_PER_KIB_MAX as f64) as u64
+            let paced = match fill.memory {
+                memory if memory <= 0.0 => 0.0,
+                memory => 1.0 + flush * (PACE_MIN + PACE_RANGE * memory),
+            };
+            let crowded = match fill.runs {
+                runs if runs <= 0.0 => 0.0,
+                runs => 1.0 + runs * runs * PRICE_NS_PER_KIB_MAX as f64,
+            };
+            paced.max(crowded).min(PRICE_NS_PER_KIB_MAX as f64) as u64
         };
         let before = self.price.swap(price, Ordering::AcqRel);
         if before == STOP && price != STOP {
             let _guard = self.blocked.lock();
             self.relieved.notify_all();
         }
+    }
+
+    /// Notes that a memtable of `bytes` was flushed in `ns`.
+    pub(super) fn note_flush(&self, bytes: usize, ns: u64) {
+        let cost = ns / (bytes as u64 / 1024).max(1);
+        let before = self.flush_ns_per_kib.load(Ordering::Relaxed);
+        self.flush_ns_per_kib.store((before * 3 + cost) / 4, Ordering::Relaxed);
     }
 
     /// Says why relief will not come soon (`None` = it will); stopped writers then get the error.
@@ -122,7 +174,7 @@ impl Pressure {
         let price = self.price.load(Ordering::Acquire);
         if price != STOP {
             let owed = self.owed_ns.swap(0, Ordering::Relaxed);
-            let cost = (bytes.saturating_mul(price) / 1024).saturating_add(owed);
+            let cost = cost(bytes, price).saturating_add(owed);
             let turn = self.queue_ns.load(Ordering::Relaxed).max(now).saturating_add(cost);
             self.queue_ns.store(turn, Ordering::Relaxed);
             if turn - now >= WAIT_NS_MIN {
@@ -147,6 +199,11 @@ impl Pressure {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (read(&self.stalls), read(&self.stall_ns), read(&self.stall_ns_max))
     }
+}
+
+/// What a record of `bytes` costs in nanoseconds.
+fn cost(bytes: u64, price: u64) -> u64 {
+    (bytes + RECORD_BYTES).saturating_mul(price) / 1024
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ use super::properties::TableProperties;
 /// Bytes collected before they are given to the file.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// Bytes given to the file before the system is asked to write them to the disk.
+const WRITE_BACK_BYTES: u64 = 4 << 20;
+
 /// Filter and index start at multiples of this, so that their words and lines are aligned.
 const SECTION_ALIGNMENT: u64 = 64;
 
@@ -286,12 +289,14 @@ struct Sink {
     file: Box<dyn AppendFile>,
     path: PathBuf,
     buffer: Vec<u8>,
+    /// Bytes appended since the last write-back.
+    appended: u64,
     digest: Xxh3,
 }
 
 impl Sink {
     fn new(file: Box<dyn AppendFile>, path: &Path) -> Self {
-        Self { file, path: path.to_owned(), buffer: Vec::new(), digest: Xxh3::new() }
+        Self { file, path: path.to_owned(), buffer: Vec::new(), appended: 0, digest: Xxh3::new() }
     }
 
     fn offset(&self) -> u64 {
@@ -314,6 +319,11 @@ impl Sink {
     fn flush(&mut self) -> Result<()> {
         self.digest.update(&self.buffer);
         self.file.append(&self.buffer)?;
+        self.appended += self.buffer.len() as u64;
+        if self.appended >= WRITE_BACK_BYTES {
+            self.appended = 0;
+            self.file.write_back();
+        }
         self.buffer.clear();
         self.buffer.shrink_to(2 * WRITE_BYTES);
         Ok(())

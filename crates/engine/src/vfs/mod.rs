@@ -83,6 +83,9 @@ pub trait ReadFile: Send + Sync {
 pub trait AppendFile: Send {
     /// Appends all of `bytes`, large ones in several system calls.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Asks the system to begin writing what was appended to the disk, so that a later sync has
+    /// less to wait for.
+    fn write_back(&mut self) {}
     /// Makes what was appended durable. Never call again after an error.
     fn sync(&mut self) -> Result<()>;
     /// Bytes appended so far.

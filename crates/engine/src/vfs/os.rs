@@ -47,7 +47,11 @@ impl Vfs for OsVfs {
 
     fn create(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         let file = create_new(path)?;
-        Ok(Box::new(OsAppendFile { sync: Arc::new(OsSync::new(file, path)), len: 0 }))
+        Ok(Box::new(OsAppendFile {
+            sync: Arc::new(OsSync::new(file, path)),
+            len: 0,
+            written_back: 0,
+        }))
     }
 
     fn create_mapped(&self, path: &Path, bytes: u64) -> Result<Option<Box<dyn MappedFile>>> {
@@ -279,6 +283,8 @@ impl SyncFile for OsSync {
 struct OsAppendFile {
     sync: Arc<OsSync>,
     len: u64,
+    /// Where the next write-back begins.
+    written_back: u64,
 }
 
 impl AppendFile for OsAppendFile {
@@ -294,6 +300,17 @@ impl AppendFile for OsAppendFile {
             rest = behind;
         }
         Ok(())
+    }
+
+    fn write_back(&mut self) {
+        const PAGE: u64 = 4096;
+        let end = self.len / PAGE * PAGE;
+        if end > self.written_back {
+            // Linux writes dirty pages of the range back before it looks for clean ones to drop.
+            let range = std::num::NonZeroU64::new(end - self.written_back);
+            let _ = fadvise(&self.sync.file, self.written_back, range, Advice::DontNeed);
+            self.written_back = end;
+        }
     }
 
     fn sync(&mut self) -> Result<()> {

@@ -2,13 +2,14 @@ use aidb_base::ManualClock;
 
 use super::*;
 
-const KIB: usize = 1024;
+/// Bytes of a write that counts as a KiB.
+const KIB: usize = 1024 - RECORD_BYTES as usize;
 
 #[test]
 fn a_write_without_price_passes() {
     let (pressure, clock) = (Pressure::default(), ManualClock::at(1));
     assert!(pressure.try_pass(1 << 30, &clock));
-    pressure.set(0.0);
+    pressure.set(Fill { memory: 0.0, runs: 0.0 });
     assert!(pressure.try_pass(1 << 30, &clock));
     assert_eq!(pressure.queue_ns.load(Ordering::Relaxed), 0);
 }
@@ -16,7 +17,7 @@ fn a_write_without_price_passes() {
 #[test]
 fn a_small_price_is_paid_without_waiting_until_a_wait_is_due() {
     let (pressure, clock) = (Pressure::default(), ManualClock::at(1));
-    pressure.set(0.5);
+    pressure.set(Fill { memory: 0.0, runs: 0.5 });
     let per_kib = pressure.price.load(Ordering::Relaxed);
     let passed = (0..).take_while(|_| pressure.try_pass(KIB, &clock)).count() as u64;
     let due = passed * per_kib;
@@ -30,8 +31,41 @@ fn a_small_price_is_paid_without_waiting_until_a_wait_is_due() {
 #[test]
 fn nothing_passes_a_stop() {
     let (pressure, clock) = (Pressure::default(), ManualClock::at(1));
-    pressure.set(1.0);
+    pressure.set(Fill { memory: 0.0, runs: 1.0 });
     assert!(!pressure.try_pass(0, &clock));
-    pressure.set(0.1);
+    pressure.set(Fill { memory: 0.0, runs: 0.1 });
     assert!(pressure.try_pass(KIB, &clock));
+}
+
+fn price(pressure: &Pressure, memory: f64, runs: f64) -> u64 {
+    pressure.set(Fill { memory, runs });
+    pressure.price.load(Ordering::Relaxed)
+}
+
+#[test]
+fn the_price_rises_with_the_fill_and_ends_in_a_stop() {
+    let pressure = Pressure::default();
+    assert_eq!(price(&pressure, 0.0, -0.5), 0);
+    assert!(pressure.is_free());
+    let prices: Vec<_> =
+        (0..=10).map(|tenth| price(&pressure, f64::from(tenth) / 10.0, 0.0)).collect();
+    assert!(prices.is_sorted() && prices[10] == STOP, "{prices:?}");
+    let prices: Vec<_> =
+        (0..=10).map(|tenth| price(&pressure, 0.0, f64::from(tenth) / 10.0)).collect();
+    assert!(prices.is_sorted() && prices[10] == STOP, "{prices:?}");
+}
+
+#[test]
+fn writers_follow_the_flusher() {
+    let pressure = Pressure::default();
+    for _ in 0..40 {
+        pressure.note_flush(1 << 20, 1024 * 20_000);
+    }
+    let slow = price(&pressure, 0.5, 0.0);
+    assert!((18_000..24_000).contains(&slow), "{slow}");
+    for _ in 0..40 {
+        pressure.note_flush(1 << 20, 1024 * 1000);
+    }
+    let fast = price(&pressure, 0.5, 0.0);
+    assert!((900..1400).contains(&fast), "{fast}");
 }
