@@ -12,10 +12,19 @@ _MIB = 1 << 20
 
 def anonymous_bytes() -> int:
     """Resident memory that no file backs: heap, stacks, caches. Mapped tables do not count."""
+    return _status_bytes("RssAnon:")
+
+
+def resident_bytes() -> int:
+    """Resident memory with the pages of mapped files, which the system takes back when it likes."""
+    return _status_bytes("VmRSS:")
+
+
+def _status_bytes(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no RssAnon")
+    raise RuntimeError(f"/proc/self/status has no {field}")
 
 
 def written_bytes() -> int:
@@ -39,14 +48,16 @@ def drop_page_cache(directory: Path) -> None:
 
 
 class PeakMemory:
-    """Samples anonymous memory ten times a second while the block runs.
+    """Samples the memory of the process ten times a second while the block runs.
 
-    ``peak_mib`` is the highest sample above the memory at the start.
+    ``peak_mib`` is the highest sample of anonymous memory above that at the start,
+    ``resident_peak_mib`` the same of all resident memory.
     """
 
     def __init__(self) -> None:
         """Remember where memory stands now."""
         self._start = self._peak = anonymous_bytes()
+        self._resident_start = self._resident_peak = resident_bytes()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -63,8 +74,14 @@ class PeakMemory:
     def _sample(self) -> None:
         while not self._stop.wait(0.1):
             self._peak = max(self._peak, anonymous_bytes())
+            self._resident_peak = max(self._resident_peak, resident_bytes())
 
     @property
     def peak_mib(self) -> float:
-        """Highest memory seen above the start, in MiB."""
+        """Highest anonymous memory seen above the start, in MiB."""
         return (self._peak - self._start) / _MIB
+
+    @property
+    def resident_peak_mib(self) -> float:
+        """Highest resident memory seen above the start, in MiB."""
+        return (self._resident_peak - self._resident_start) / _MIB
