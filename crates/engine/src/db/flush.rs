@@ -25,6 +25,20 @@ use crate::planted::{Bug, is_planted};
 use crate::table::{TableBuilder, TableOptions};
 use crate::version::{AddedTable, BlobMeta, Tree, Version, VersionEdit, VersionSet};
 
+/// Files of a flush.
+struct Written {
+    tables: Vec<(KeyspaceId, FileNumber)>,
+    blobs: Vec<FileNumber>,
+}
+
+impl Written {
+    fn of(edit: &VersionEdit) -> Self {
+        let tables = edit.added.iter().map(|added| (added.keyspace, added.meta.number));
+        let blobs = edit.blobs_added.iter().map(|blob| blob.number);
+        Self { tables: tables.collect(), blobs: blobs.collect() }
+    }
+}
+
 impl Inner {
     /// Flushes the oldest full memtable; false when there is none.
     ///
@@ -51,6 +65,7 @@ impl Inner {
                 return Err(error);
             }
         };
+        let written = Written::of(&edit);
         // Held until readers see the version: flushes and compactions publish in manifest order.
         let mut versions = self.versions.lock();
         if is_planted(Bug::LogRemovedTooEarly) {
@@ -60,7 +75,7 @@ impl Inner {
         let version = self.apply(&mut versions, edit)?;
         let flushed = generation.last_seq();
         self.flushed_seq.store(flushed, Ordering::Release);
-        self.change_view(|view| view.with_version(version, Some(generation)));
+        self.change_view(|view| view.with_version(version.clone(), Some(generation)));
         drop(versions);
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.compactor.wake();
@@ -69,7 +84,23 @@ impl Inner {
         let duration_ms = duration_ns / 1_000_000;
         self.options.tell(&Event::Flushed { seq: flushed, duration_ms });
         self.release_log()?;
+        if self.view.load().frozen.is_empty() {
+            self.check_ahead(&version, &written);
+        }
         Ok(true)
+    }
+
+    /// Checks new files while they are in memory, so that their first readers need not. Damage is
+    /// for whoever reads it.
+    fn check_ahead(&self, version: &Version, written: &Written) {
+        for &(keyspace, number) in &written.tables {
+            if let Some(file) = version.tree(keyspace).and_then(|tree| tree.table(number)) {
+                let _ = file.table().check_ahead();
+            }
+        }
+        for &number in &written.blobs {
+            let _ = self.blobs.file(number).and_then(|file| file.verify(None));
+        }
     }
 
     /// Makes an edit durable. When nobody can tell any more what the manifest holds, the database

@@ -8,6 +8,7 @@ use crate::entry::{Kind, RangeTombstone};
 use crate::file_header::verify_digest;
 use crate::filter::Filter;
 use crate::index::Index;
+use crate::options::Codec;
 
 use super::expiry::{ExpiryEntry, ExpiryIndex};
 use super::format;
@@ -144,6 +145,26 @@ impl Table {
             Some(digest) => verify_digest(&*self.source.file, &self.source.path, digest),
             None => Ok(()),
         }
+    }
+
+    /// Checks what readers use in place, so that the first of them need not: for a table that was
+    /// just written and is in memory still.
+    ///
+    /// # Errors
+    /// `Corruption` naming the first damage; what was found right until then stays so.
+    pub fn check_ahead(&self) -> Result<()> {
+        let map = self.source.file.map();
+        if let Some(filter) = &self.filter {
+            filter.bytes(&self.source, map, Access::Wait)?;
+        }
+        let (index, _) = self.index()?;
+        for block in 0..index.count() {
+            let place = self.place(&index, block)?;
+            if map.is_some() && place.codec == Codec::None {
+                self.hold(map, block, place, Access::Wait)?;
+            }
+        }
+        Ok(())
     }
 
     fn verify_block(&self, raw: &[u8], seen: &mut Seen) -> std::result::Result<(), &'static str> {
