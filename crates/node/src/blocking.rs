@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use aidb_redis::Stop;
+use aidb_redis::{Session, Stop};
 
 use crate::clients::Client;
 use crate::conversation::Next;
@@ -17,6 +17,7 @@ use crate::state::State;
 pub(crate) fn after(
     shared: &Shared,
     client: &Client,
+    session: &mut Session,
     state: &mut State,
     outcome: Result<bool, Stop>,
 ) -> Next {
@@ -28,13 +29,14 @@ pub(crate) fn after(
                 Some(_) => waiters.pass(client.id),
                 None => {
                     state.blocked = Some(wait);
+                    session.is_waiting = true;
                     client.is_blocked.store(true, Ordering::Relaxed);
                 }
             }
             Next::Blocked
         }
         Ok(closes) => {
-            end(shared, client, state);
+            end(shared, client, session, state);
             if closes { Next::Close } else { Next::Done }
         }
         Err(_) => Next::Wait,
@@ -42,8 +44,9 @@ pub(crate) fn after(
 }
 
 /// The client waits no more.
-pub(crate) fn end(shared: &Shared, client: &Client, state: &mut State) {
+pub(crate) fn end(shared: &Shared, client: &Client, session: &mut Session, state: &mut State) {
     state.blocked = None;
+    session.is_waiting = false;
     client.is_blocked.store(false, Ordering::Relaxed);
     shared.store.waiters().leave(client.id);
 }

@@ -205,7 +205,7 @@ impl Worker {
         let parts = Parts { client, session, state, args, reply, mode, store };
         let outcome = self.dispatch(command, parts);
         if state.blocked.is_some() || matches!(outcome, Err(Stop::Wait(_))) {
-            return blocking::after(&shared, client, state, outcome);
+            return blocking::after(&shared, client, session, state, outcome);
         }
         match outcome {
             Ok(true) => Next::Close,

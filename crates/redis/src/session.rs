@@ -22,4 +22,6 @@ pub struct Session {
     pub protocol: Protocol,
     /// Where it is.
     pub place: Place,
+    /// The command waits for a key already, and is tried again.
+    pub is_waiting: bool,
 }

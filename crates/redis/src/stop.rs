@@ -19,13 +19,11 @@ pub enum Stop {
     Fail(Cow<'static, [u8]>),
 }
 
-/// How long a client waits, and what it is told when nothing came.
+/// How long a client waits; when nothing came it is answered a null array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
     /// Milliseconds since the Unix epoch; 0 = for ever.
     pub until_ms: u64,
-    /// The answer is a null array, not a null.
-    pub is_array: bool,
 }
 
 /// Result of a command.
@@ -46,6 +44,11 @@ pub const WRONG_TYPE: Stop =
 impl Stop {
     const fn constant(line: &'static str) -> Self {
         Self::Fail(Cow::Borrowed(line.as_bytes()))
+    }
+
+    /// Whether both are the same error line.
+    pub fn is_line_of(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Fail(line), Self::Fail(other)) if line == other)
     }
 
     /// An error line, code first.

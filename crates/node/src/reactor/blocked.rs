@@ -5,6 +5,7 @@ use aidb_redis::session::Place;
 use aidb_redis::stop::Wait;
 
 use crate::blocking;
+use crate::conversation::Conversation;
 
 use super::Reactor;
 
@@ -28,8 +29,7 @@ impl Reactor {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let was_called = std::mem::take(&mut connection.is_called);
         let blocked = connection.conversation.as_ref().and_then(|c| c.state.blocked);
-        if let Some(Wait { until_ms: 1.., .. }) = blocked {
-            let until_ms = blocked.map_or(0, |wait| wait.until_ms);
+        if let Some(Wait { until_ms: until_ms @ 1.. }) = blocked {
             self.deadlines.insert((until_ms, token, connection.id));
         }
         if was_called {
@@ -51,7 +51,7 @@ impl Reactor {
             }
             let blocked = connection.conversation.as_ref().map(|c| c.state.blocked);
             match blocked {
-                Some(Some(wait)) if wait.until_ms == at => self.give_up(token, wait, false),
+                Some(Some(wait)) if wait.until_ms == at => self.give_up(token, false),
                 // In the pool, about to know: look again soon.
                 None => {
                     self.deadlines.insert((self.now_ms + 10, token, id));
@@ -69,14 +69,13 @@ impl Reactor {
         });
         let Some(token) = found else { return };
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
-        let blocked = connection.conversation.as_ref().and_then(|c| c.state.blocked);
-        if let Some(wait) = blocked {
-            self.give_up(token, wait, fails);
+        if connection.is_blocked() {
+            self.give_up(token, fails);
         }
     }
 
     /// Answers the waiting command and takes it from the input.
-    fn give_up(&mut self, token: usize, wait: Wait, fails: bool) {
+    fn give_up(&mut self, token: usize, fails: bool) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let Some(conversation) = &mut connection.conversation else { return };
         let limits = self.shared.settings.request_limits();
@@ -84,12 +83,12 @@ impl Reactor {
             conversation.input.drain(..bytes);
         }
         let mut reply = Reply::new(&mut connection.output, conversation.session.protocol);
-        match (fails, wait.is_array) {
-            (true, _) => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-            (false, true) => reply.null_array(),
-            (false, false) => reply.null(),
+        match fails {
+            true => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            false => reply.null_array(),
         }
-        blocking::end(&self.shared, &conversation.client, &mut conversation.state);
+        let Conversation { client, session, state, .. } = conversation;
+        blocking::end(&self.shared, client, session, state);
         connection.has_more = !conversation.input.is_empty();
         self.serve(token);
     }

@@ -1,5 +1,6 @@
 //! LMOVE, RPOPLPUSH, LMPOP: items from one list to another, or from the first that has some.
 
+use crate::key::MetaKey;
 use crate::number::parse_integer;
 use crate::stop::{Outcome, SYNTAX, Stop};
 
@@ -9,7 +10,7 @@ use super::set_algebra::key_count;
 use super::{Call, is_word};
 
 /// LEFT or RIGHT.
-fn end_of(word: &[u8]) -> Result<End, Stop> {
+pub(super) fn end_of(word: &[u8]) -> Result<End, Stop> {
     match () {
         () if is_word(word, "left") => Ok(End::Left),
         () if is_word(word, "right") => Ok(End::Right),
@@ -20,25 +21,38 @@ fn end_of(word: &[u8]) -> Result<End, Stop> {
 /// `LMOVE source destination LEFT | RIGHT LEFT | RIGHT`
 pub fn lmove(call: &mut Call<'_>) -> Outcome {
     let (from, to) = (end_of(call.args.get(3))?, end_of(call.args.get(4))?);
-    move_item(call, from, to)
+    if !move_item(call, from, to)? {
+        call.reply.null();
+    }
+    Ok(())
 }
 
 /// `RPOPLPUSH source destination`
 pub fn rpoplpush(call: &mut Call<'_>) -> Outcome {
-    move_item(call, End::Right, End::Left)
+    if !move_item(call, End::Right, End::Left)? {
+        call.reply.null();
+    }
+    Ok(())
 }
 
-fn move_item(call: &mut Call<'_>, from: End, to: End) -> Outcome {
+fn move_item(call: &mut Call<'_>, from: End, to: End) -> Result<bool, Stop> {
     let pair = [call.key(1)?, call.key(2)?];
     let _locks = call.store.lock_all_of(call.mode, &pair)?;
-    let [source, destination] = pair;
+    move_locked(call, pair, (from, to))
+}
+
+/// Moves an item between lists whose slots are held; whether there was one.
+pub(super) fn move_locked(
+    call: &mut Call<'_>,
+    [source, destination]: [MetaKey; 2],
+    (from, to): (End, End),
+) -> Result<bool, Stop> {
     call.begin();
     let is_same = source == destination;
     let mut list = List::open(call, source)?;
     call.count_lookup(list.exists());
     if !list.exists() {
-        call.reply.null();
-        return Ok(());
+        return Ok(false);
     }
     let mut target = List::open(call, destination)?;
     let item = list.pop(call, from)?.unwrap_or_default();
@@ -50,32 +64,54 @@ fn move_item(call: &mut Call<'_>, from: End, to: End) -> Outcome {
     }
     list.commit(call)?;
     call.reply.bulk(&item);
-    Ok(())
+    Ok(true)
 }
 
 /// `LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]`
 pub fn lmpop(call: &mut Call<'_>) -> Outcome {
-    let keys = pop_key_count(call, 1)?;
-    let end = end_of(call.args.get(2 + keys))?;
-    let count = pop_count(call, 3 + keys)?;
-    let names = call.counted_keys(2, keys)?;
+    let (names, end, count) = lmpop_arguments(call, 1)?;
     let _locks = call.store.lock_all_of(call.mode, &names)?;
-    call.begin();
     for (index, key) in names.into_iter().enumerate() {
-        let mut list = List::open(call, key)?;
-        call.count_lookup(list.exists());
-        if !list.exists() {
-            continue;
+        if pop_first(call, key, 2 + index, end, count)? {
+            return Ok(());
         }
-        let count = count.min(list.len());
-        call.reply.array(2);
-        call.reply.bulk(call.args.get(2 + index));
-        call.reply.array(count as usize);
-        pop_many(call, &mut list, end, count)?;
-        return list.commit(call);
     }
     call.reply.null_array();
     Ok(())
+}
+
+/// Keys, end and count of LMPOP and BLMPOP, whose number of keys is argument `at`.
+pub(super) fn lmpop_arguments(
+    call: &Call<'_>,
+    at: usize,
+) -> Result<(Vec<MetaKey>, End, u64), Stop> {
+    let keys = pop_key_count(call, at)?;
+    let end = end_of(call.args.get(at + 1 + keys))?;
+    let count = pop_count(call, at + 2 + keys)?;
+    Ok((call.counted_keys(at + 1, keys)?, end, count))
+}
+
+/// Pops from a list whose slot is held and whose name is argument `name`; whether there was one.
+pub(super) fn pop_first(
+    call: &mut Call<'_>,
+    key: MetaKey,
+    name: usize,
+    end: End,
+    count: u64,
+) -> Result<bool, Stop> {
+    call.begin();
+    let mut list = List::open(call, key)?;
+    call.count_lookup(list.exists());
+    if !list.exists() {
+        return Ok(false);
+    }
+    let count = count.min(list.len());
+    call.reply.array(2);
+    call.reply.bulk(call.args.get(name));
+    call.reply.array(count as usize);
+    pop_many(call, &mut list, end, count)?;
+    list.commit(call)?;
+    Ok(true)
 }
 
 /// The number of keys of LMPOP and ZMPOP, behind which an end must follow.

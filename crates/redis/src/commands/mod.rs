@@ -4,6 +4,7 @@
 //! last step that can fail, and then replies. So it may stop anywhere before the commit without
 //! effect, and be run again in [`Mode::Wait`].
 
+pub mod blocking;
 pub mod expiry;
 pub mod hashes;
 pub mod keys;
