@@ -11,7 +11,7 @@ use super::reader::Table;
 /// Bytes a cursor without cache reads at once.
 const STRETCH_BYTES: u64 = 256 << 10;
 
-/// Bytes asked about at once; `is_resident` does not answer for much more.
+/// Bytes asked about at once; `is_resident` does not answer for arbitrarily many.
 const RESIDENCY_BYTES: usize = 128 << 10;
 
 /// First read-ahead of a forward scan; it doubles up to a stretch.

@@ -16,6 +16,8 @@ const CACHE_LINE_BYTES: usize = 64;
 /// Bytes that the processor reads ahead over at most.
 const PAGE_BYTES: usize = 4096;
 const PAGES_AT_ONCE: usize = 4;
+/// Pages that the system is asked about at once.
+const PAGES_ASKED: usize = 64;
 
 /// Tells the processor that `bytes` will be read soon, in order.
 #[inline]
@@ -63,30 +65,30 @@ impl ReadMapping {
         &self.0
     }
 
-    /// Whether every page of the range is in memory.
+    /// Whether every page of the range is in memory; `false` for ranges too large to ask about.
     pub(super) fn is_resident(&self, offset: usize, len: usize) -> bool {
-        const PAGE: usize = 4096;
-        const PAGES_MAX: usize = 64;
-        let start = offset & !(PAGE - 1);
-        let end = (offset + len).min(self.0.len());
-        if end <= start {
-            return true;
-        }
-        let pages = (end - start).div_ceil(PAGE);
-        if pages > PAGES_MAX {
-            return false;
-        }
-        let mut residency = [0u8; PAGES_MAX];
-        // SAFETY: `start` is page-aligned and inside the mapping, `end` is not past it, and
-        // `residency` has a byte for each of the `pages` pages.
+        const BYTES_MAX: usize = 4 << 20;
+        const STEP: usize = PAGES_ASKED * PAGE_BYTES;
+        let start = offset & !(PAGE_BYTES - 1);
+        let end = offset.saturating_add(len).min(self.0.len());
+        end <= start
+            || (end - start <= BYTES_MAX
+                && (start..end).step_by(STEP).all(|at| self.are_resident(at, end.min(at + STEP))))
+    }
+
+    /// As `is_resident`, for `start..end` of the mapping: at least one byte and at most
+    /// `PAGES_ASKED` pages from a page's start on.
+    fn are_resident(&self, start: usize, end: usize) -> bool {
+        let pages = (end - start).div_ceil(PAGE_BYTES);
+        let mut residency = [0u8; PAGES_ASKED];
+        let Some(room) = residency.get_mut(..pages) else { return false };
+        let Some(range) = self.0.get(start..end) else { return false };
+        // SAFETY: `range` is inside the mapping and starts with a page, and `room` has a byte for
+        // each of its pages.
         let code = unsafe {
-            libc::mincore(
-                self.0.as_ptr().add(start).cast_mut().cast(),
-                end - start,
-                residency.as_mut_ptr(),
-            )
+            libc::mincore(range.as_ptr().cast_mut().cast(), range.len(), room.as_mut_ptr())
         };
-        code == 0 && residency[..pages].iter().all(|page| page & 1 == 1)
+        code == 0 && room.iter().all(|page| page & 1 == 1)
     }
 
     /// Gives the pages of a range back to the system; they are read again when touched.

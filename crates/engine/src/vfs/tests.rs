@@ -112,6 +112,19 @@ fn opening_or_measuring_a_missing_file_is_invalid() {
 }
 
 #[test]
+fn a_large_range_just_written_and_read_is_in_memory() {
+    each(|vfs, dir| {
+        let bytes: Vec<u8> = (0..1_000_003u32).map(|i| i as u8).collect();
+        write(vfs, &dir.join("a"), &bytes);
+        let reader = vfs.open_read(&dir.join("a")).unwrap();
+        assert_eq!(reader.map().unwrap(), bytes);
+        assert!(reader.is_resident(0, bytes.len()));
+        assert!(reader.is_resident(5000, 600_000));
+        assert!(reader.is_resident(1_000_002, 100));
+    });
+}
+
+#[test]
 fn a_mapping_shows_the_file_and_an_empty_file_has_none() {
     each(|vfs, dir| {
         write(vfs, &dir.join("a"), b"mapped");
