@@ -7,7 +7,7 @@ bytes per byte of live keys and values, both after all debt is paid. Memory is w
 to itself (no mapped files), also as a share of the budget both sides get: four memtables and the
 block cache.
 
-``--full --rounds 1 --seconds 120`` takes about a quarter of an hour.
+``--full --rounds 1 --seconds 60`` takes about a quarter of an hour on a quiet machine.
 """
 
 from __future__ import annotations

@@ -70,6 +70,14 @@ BARS = (
     Bar("server", "redis", 1.3, rows=("GET", "SET"), cases=("pipeline 16",)),
 )
 
+LIMITS = {
+    "engine_sustained": {
+        "overwrite: stalls > 100 ms": 0.0,
+        "peak private memory / budget": 1.1,
+    },
+}
+"""Most that a row of ours may show, whatever the peers do."""
+
 _THROUGHPUT = {"engine", "server"}
 
 
@@ -99,6 +107,11 @@ def missed(benchmark: str, results: Results) -> Iterator[str]:
                         f"{case}, {row}: {ratio:.2f}x of {bar.peer} "
                         f"(bar {sign} {bar.at_least:.2f}x)"
                     )
+    for row, limit in LIMITS.get(benchmark, {}).items():
+        for case, rows in results.figures.items():
+            figure = results.median_of(case, row, ours) if row in rows else None
+            if figure is not None and figure > limit:
+                yield f"{case}, {row}: {figure:.3g} (bar ≤ {limit:g})"
 
 
 def section(document: dict[str, Any], results: Results) -> str:
