@@ -1,6 +1,6 @@
 """Types of the native module, proven by stubtest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -366,6 +366,7 @@ class Server:
         directory: str | PathLike[str],
         /,
         *,
+        on_recovery_progress: Callable[[int, int], object] | None = None,
         appendfsync: str = ...,
         bulk_bytes_max: int = ...,
         clients_max: int = ...,

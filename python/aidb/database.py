@@ -8,6 +8,7 @@ pickling.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
@@ -52,6 +53,8 @@ class OpenOptions(TypedDict, total=False):
     blob_live_ratio_min: float
     background: bool
     clock: ManualClock
+    on_recovery_progress: Callable[[int, int], object] | None
+    """Called with bytes replayed and bytes in all after every log segment that opening replays."""
 
 
 _SIZES: Final = frozenset({
@@ -80,7 +83,7 @@ class Database(NativeDatabase, StoreMapping):
         where = os.fspath(path)
         given = dict(options)
         database = super().__new__(cls, None if where == MEMORY else where, _normalize(given))
-        database._options = given
+        database._options = {k: v for k, v in given.items() if k != "on_recovery_progress"}
         return database
 
     def namespace(

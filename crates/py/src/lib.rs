@@ -25,6 +25,7 @@ mod inspect;
 mod many;
 mod namespace;
 mod options;
+mod progress;
 mod redis;
 mod scan;
 mod server;

@@ -15,7 +15,7 @@ use crate::handle::parse_durability;
 use crate::time::ttl_ms;
 
 /// Every option of `aidb.open`.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "background",
     "blob_bytes_min",
     "blob_live_ratio_min",
@@ -36,6 +36,7 @@ const NAMES: [&str; 23] = [
     "log_mode",
     "memtable_bytes_max",
     "memtables_bytes_max",
+    "on_recovery_progress",
     "read_only",
     "salvage_log",
     "table_bytes_max",
@@ -79,6 +80,10 @@ fn set(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<
         "log_mode" => options.log_mode = parse_log_mode(value)?,
         "memtable_bytes_max" => options.memtable_bytes_max = value.extract()?,
         "memtables_bytes_max" => options.memtables_bytes_max = value.extract()?,
+        "on_recovery_progress" => {
+            options.listener =
+                if value.is_none() { None } else { Some(crate::progress::listener(value)?) };
+        }
         "read_only" => options.read_only = value.extract()?,
         "salvage_log" => options.salvage_log = value.extract()?,
         "table_bytes_max" => options.table_bytes_max = value.extract()?,

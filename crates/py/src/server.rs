@@ -52,10 +52,11 @@ struct Running {
 impl Server {
     /// Opens the database in `directory` and serves it; keyword arguments are the settings.
     #[new]
-    #[pyo3(signature = (directory, /, **settings))]
+    #[pyo3(signature = (directory, /, *, on_recovery_progress = None, **settings))]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
+        on_recovery_progress: Option<&Bound<'_, PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let mut options = NodeOptions::default();
@@ -66,6 +67,7 @@ impl Server {
                 set(&mut options, &mut engine, &name, &value)?;
             }
         }
+        engine.listener = on_recovery_progress.map(crate::progress::listener).transpose()?;
         split_memory(&mut engine, options.memory_bytes);
         if options.appendfsync == AppendFsync::Always {
             engine.log_mode = LogMode::Append;

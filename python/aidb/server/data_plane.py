@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -25,8 +26,14 @@ class DataPlane:
     **Concurrency**: :meth:`wait` may run in one thread while another one calls :meth:`stop`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, on_recovery_progress: Callable[[int, int], object] | None = None
+    ) -> None:
         """Open the database and listen. When it returns, clients can connect.
+
+        Args:
+            settings: Everything that can be set.
+            on_recovery_progress: Called with bytes of the log replayed and bytes in all.
 
         Raises:
             InvalidError: The address cannot be had, or the directory is of another program.
@@ -36,6 +43,7 @@ class DataPlane:
         storage, server = settings.storage, settings.server
         self._native = Server(
             storage.directory,
+            on_recovery_progress=on_recovery_progress,
             appendfsync=storage.appendfsync,
             memory_bytes=storage.memory_bytes,
             compression=storage.compression,

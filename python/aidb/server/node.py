@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -35,7 +36,7 @@ def run_server(settings: Settings, announce: Callable[[str], None]) -> None:
         Error: The server could not start, or its last writes may not be durable.
     """
     with _stop_signals() as received:
-        with DataPlane(settings) as data_plane:
+        with DataPlane(settings, ReplayLog(announce)) as data_plane:
             for line in banner(settings, data_plane):
                 announce(line)
             reason = None
@@ -43,6 +44,25 @@ def run_server(settings: Settings, announce: Callable[[str], None]) -> None:
                 reason = received[0] if received else data_plane.wait(POLL_S)
             announce(f"stopping: {reason}")
         announce("stopped; everything acknowledged is on disk")
+
+
+class ReplayLog:
+    """Tells the operator how a long replay of the log goes: at most a line per second."""
+
+    def __init__(
+        self, announce: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing is said in the first second."""
+        self._announce, self._clock = announce, clock
+        self._said_at = clock()
+
+    def __call__(self, bytes_done: int, bytes_total: int) -> None:
+        """Note progress; say it when a second has passed."""
+        now = self._clock()
+        if now - self._said_at >= 1:
+            self._said_at = now
+            share = 100 * bytes_done // max(bytes_total, 1)
+            self._announce(f"replaying the log: {bytes_done} of {bytes_total} bytes ({share} %)")
 
 
 def banner(settings: Settings, data_plane: DataPlane) -> Iterator[str]:
