@@ -175,9 +175,12 @@ def test_a_client_can_be_unblocked(server: AidbServer) -> None:
 def test_every_item_reaches_one_of_many(server: AidbServer) -> None:
     got: list[list[bytes]] = [[] for _ in range(4)]
 
+    def pop(client: redis.Redis) -> Any:
+        return client.blpop(["left", "right"], timeout=10)
+
     def work(mine: list[bytes]) -> None:
         with redis.Redis(port=server.port) as client:
-            while (item := client.blpop(["left", "right"], timeout=10)) is not None:
+            while (item := pop(client)) is not None:
                 if item[1] == b"end":
                     return
                 mine.append(item[1])

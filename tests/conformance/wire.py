@@ -60,7 +60,7 @@ class ConnectionClosedError(Exception):
     """The server closed the connection."""
 
 
-def encode(*arguments: bytes | str | int) -> bytes:
+def encode(*arguments: bytes | str | float) -> bytes:
     """A command as RESP."""
     words = [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
     parts = [b"*%d\r\n" % len(words)]

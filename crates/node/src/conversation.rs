@@ -140,7 +140,8 @@ impl Worker {
         output: &mut Vec<u8>,
         mode: Mode,
     ) -> (usize, End) {
-        let limits = self.shared.settings.request_limits();
+        let mut limits = self.shared.settings.request_limits();
+        limits.is_stranger = conversation.state.is_stranger;
         let mut consumed = 0;
         let end = loop {
             if output.len() >= OUTPUT_PAUSE_BYTES {

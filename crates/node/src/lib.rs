@@ -15,6 +15,7 @@ mod conversation;
 mod mailbox;
 mod metrics;
 pub mod node;
+mod password;
 mod pool;
 mod pubsub;
 mod reactor;

@@ -5,13 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aidb_redis::resp::RequestLimits;
 use aidb_redis::store::AppendFsync;
 
+use crate::password::Password;
+
 /// Settings at start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeOptions {
     /// Address or host name to listen on.
     pub host: String,
     /// Port; 0 = any free one.
     pub port: u16,
+    /// Password of clients; empty = none is asked for.
+    pub password: String,
+    /// Without a password, refuse clients of other machines.
+    pub protected_mode: bool,
     /// Reactor threads; 0 = one per two cores.
     pub reactors: usize,
     /// Most threads for commands that wait.
@@ -45,6 +51,8 @@ impl Default for NodeOptions {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 6379,
+            password: String::new(),
+            protected_mode: true,
             reactors: 0,
             pool_threads_max: 32,
             appendfsync: AppendFsync::EverySec,
@@ -93,6 +101,8 @@ pub(crate) struct Settings {
     /// Of clients that listen to channels.
     pub(crate) output_pubsub: OutputLimits,
     pub(crate) tcp_keepalive_s: Setting,
+    pub(crate) protected_mode: Setting,
+    pub(crate) password: Password,
 }
 
 /// How much a client may leave unread.
@@ -136,6 +146,8 @@ impl Settings {
             ),
             output_pubsub: OutputLimits::new(32 << 20, 8 << 20, 60),
             tcp_keepalive_s: Setting::new(options.tcp_keepalive_s),
+            protected_mode: Setting::new(u64::from(options.protected_mode)),
+            password: Password::new(&options.password),
         }
     }
 
@@ -145,6 +157,6 @@ impl Settings {
 
     #[inline]
     pub(crate) fn request_limits(&self) -> RequestLimits {
-        RequestLimits { bulk_bytes_max: self.bulk_bytes_max.get() as usize }
+        RequestLimits { bulk_bytes_max: self.bulk_bytes_max.get() as usize, is_stranger: false }
     }
 }

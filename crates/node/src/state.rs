@@ -12,6 +12,8 @@ use crate::transaction::Queue;
 /// Transaction, watched keys and subscriptions of a client.
 #[derive(Default)]
 pub(crate) struct State {
+    /// No password has been given yet, and one is asked for.
+    pub(crate) is_stranger: bool,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) watching: Option<Box<Watching>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
@@ -23,7 +25,7 @@ impl State {
     /// Whether commands are executed as they come, without looking further.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.queue.is_none() && self.subscriptions.is_none()
+        self.queue.is_none() && self.subscriptions.is_none() && !self.is_stranger
     }
 
     /// Whether the client hears messages between replies that it could not tell apart.
@@ -31,8 +33,11 @@ impl State {
         self.subscriptions.is_some() && session.protocol == Protocol::Resp2
     }
 
-    /// Refuses what a listening client of RESP2 may not send.
+    /// Refuses what strangers, and listening clients of RESP2, may not send.
     pub(crate) fn check(&self, session: &Session, command: &Command, args: &Args<'_>) -> Outcome {
+        if self.is_stranger && !command.flags.contains(&"no_auth") {
+            return Err(Stop::fail("NOAUTH Authentication required."));
+        }
         let is_allowed = matches!(
             command.layer,
             Layer::Node(

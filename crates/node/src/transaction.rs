@@ -54,7 +54,7 @@ impl Queue {
 
     /// Calls `f` with each command and its arguments.
     fn each(&self, mut f: impl FnMut(&'static Command, Args<'_>) -> Outcome) -> Outcome {
-        let limits = RequestLimits { bulk_bytes_max: self.requests.len() };
+        let limits = RequestLimits { bulk_bytes_max: self.requests.len(), is_stranger: false };
         let mut parser = Parser::new();
         let mut rest = self.requests.as_slice();
         while let Ok(Status::Command(bytes)) = parser.parse(rest, limits) {

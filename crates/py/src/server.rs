@@ -14,7 +14,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::error::{closed, invalid, raise, wrong_type};
 
 /// Settings of [`Server`].
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
     "appendfsync",
     "bulk_bytes_max",
     "clients_max",
@@ -26,9 +26,11 @@ const NAMES: [&str; 17] = [
     "output_buffer_soft_s",
     "pool_threads_max",
     "port",
+    "protected_mode",
     "query_buffer_bytes_max",
     "reactors",
     "repair_log",
+    "requirepass",
     "stop_grace_ms",
     "tcp_keepalive_s",
     "compression",
@@ -163,9 +165,11 @@ fn set(
         "output_buffer_soft_s" => options.output_buffer_soft_s = value.extract()?,
         "pool_threads_max" => options.pool_threads_max = value.extract()?,
         "port" => options.port = value.extract()?,
+        "protected_mode" => options.protected_mode = value.extract()?,
         "query_buffer_bytes_max" => options.query_buffer_bytes_max = value.extract()?,
         "reactors" => options.reactors = value.extract()?,
         "repair_log" => engine.salvage_log = value.extract()?,
+        "requirepass" => options.password = value.extract()?,
         "stop_grace_ms" => options.stop_grace_ms = value.extract()?,
         "tcp_keepalive_s" => options.tcp_keepalive_s = value.extract()?,
         _ => return Err(wrong_type(format!("there is no server setting {name:?}"))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from aidb.errors import InvalidError
 from aidb.units import parse_duration, parse_size
@@ -88,6 +88,12 @@ class ServerSettings(Section):
         default=64 * _MIB, ge=0, description="Waiting reply bytes tolerated for a while."
     )
     output_buffer_soft_s: Seconds = Field(default=60, ge=0, description="That while.")
+    protected_mode: bool = Field(
+        default=True, description="Without a password, refuse clients of other machines."
+    )
+    requirepass: SecretStr = Field(
+        default=SecretStr(""), description="Password of clients; empty = none is asked for."
+    )
     stop_grace_s: Seconds = Field(
         default=5, ge=0, description="Time for replies to be sent when stopping."
     )

@@ -49,7 +49,8 @@ class DataPlane:
             compression=storage.compression,
             repair_log=storage.repair_log,
             stop_grace_ms=server.stop_grace_s * 1000,
-            **server.model_dump(exclude={"stop_grace_s"}),
+            requirepass=server.requirepass.get_secret_value(),
+            **server.model_dump(exclude={"stop_grace_s", "requirepass"}),
         )
 
     @property

@@ -62,6 +62,22 @@ static PARAMETERS: &[Parameter] = &[
     fixed!("maxmemory-policy", |_| "noeviction".to_owned()),
     fixed!("port", |shared| shared.addresses.first().map_or(0, |a| a.port()).to_string()),
     number!("proto-max-bulk-len", bulk_bytes_max, (1 << 20, 512 << 20)),
+    Parameter {
+        name: "protected-mode",
+        show: |shared| yes_or_no(shared.settings.protected_mode.get() != 0),
+        change: Some(set_protected_mode),
+    },
+    Parameter {
+        name: "requirepass",
+        // Only a digest is kept.
+        show: |_| String::new(),
+        change: Some(|shared, value, dry| {
+            if !dry {
+                shared.settings.password.set(value);
+            }
+            Ok(())
+        }),
+    },
     fixed!("save", |_| String::new()),
     number!("tcp-keepalive", tcp_keepalive_s, (0, i32::MAX as u64)),
     number!("timeout", idle_timeout_s, (0, i32::MAX as u64)),
@@ -106,6 +122,22 @@ fn set_appendfsync(shared: &Shared, text: &str, dry: bool) -> Result<(), String>
         .ok_or("argument(s) must be one of the following: everysec, always, no")?;
     if !dry {
         shared.store.set_appendfsync(level);
+    }
+    Ok(())
+}
+
+fn yes_or_no(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+fn set_protected_mode(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
+    let is_on = match text.to_ascii_lowercase().as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => return Err("argument must be 'yes' or 'no'".to_owned()),
+    };
+    if !dry {
+        shared.settings.protected_mode.set(u64::from(is_on));
     }
     Ok(())
 }

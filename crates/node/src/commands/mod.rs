@@ -57,6 +57,7 @@ pub(crate) fn execute(
     }
     let call = &mut call;
     match name {
+        NodeCommand::Auth => hello::auth(call),
         NodeCommand::Hello => hello::hello(call),
         NodeCommand::Quit => hello::quit(call),
         NodeCommand::Reset => hello::reset(call),

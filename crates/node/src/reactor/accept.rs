@@ -4,7 +4,7 @@
 //! (`SO_REUSEPORT`) do not, and leaves a second server on the same port an error.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,20 @@ use crate::state::State;
 
 use super::Reactor;
 use super::connection::Connection;
+
+/// Answer to clients of other machines in protected mode.
+const DENIED: &[u8] = b"-DENIED aidb runs in protected mode: it has no password and answers only \
+    clients of its own machine. Set requirepass, or protected_mode = false if the network is safe.\r\n";
+
+/// Whether an address is of this machine.
+fn is_local(address: SocketAddr) -> bool {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+        }
+    }
+}
 
 impl Reactor {
     /// Accepts everything that waits. An error (no file descriptors) is tried again at the next tick.
@@ -52,6 +66,12 @@ impl Reactor {
             let _ = stream.write(b"-ERR max number of clients reached\r\n");
             return;
         }
+        let is_stranger = shared.settings.password.is_set();
+        if !is_stranger && shared.settings.protected_mode.get() != 0 && !is_local(address) {
+            count(&shared.metrics.connections_rejected);
+            let _ = stream.write(DENIED);
+            return;
+        }
         self.set_options(&stream);
         let token = self.free.pop().unwrap_or(self.connections.len());
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -67,7 +87,7 @@ impl Reactor {
         let conversation = Conversation {
             client,
             session: Session { place, ..Session::default() },
-            state: State::default(),
+            state: State { is_stranger, ..State::default() },
             parser: Parser::new(),
             input: Vec::new(),
         };

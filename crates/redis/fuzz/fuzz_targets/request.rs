@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
 
 /// The commands in `bytes`, which become known `piece` bytes at a time, and the error that ends them.
 fn commands(bytes: &[u8], piece: usize) -> (Commands, Option<String>) {
-    let limits = RequestLimits { bulk_bytes_max: 1 << 16 };
+    let limits = RequestLimits { bulk_bytes_max: 1 << 16, is_stranger: false };
     let (mut parser, mut found) = (Parser::new(), Vec::new());
     let (mut start, mut end) = (0, 0);
     loop {

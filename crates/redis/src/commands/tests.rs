@@ -39,7 +39,7 @@ impl Server {
     fn run_as(&mut self, line: &str, mode: Mode) -> Option<String> {
         let mut parser = Parser::new();
         let line = format!("{line}\n");
-        let limits = RequestLimits { bulk_bytes_max: 1024 };
+        let limits = RequestLimits { bulk_bytes_max: 1024, is_stranger: false };
         parser.parse(line.as_bytes(), limits).expect("a command");
         let args = parser.args(line.as_bytes());
         let mut out = Vec::new();
@@ -236,7 +236,9 @@ fn what_would_block_has_had_no_effect() {
         let mut out = Vec::new();
         let mut parser = Parser::new();
         let line = b"MSET b 9 {s}a 9\n";
-        parser.parse(line, RequestLimits { bulk_bytes_max: 64 }).expect("a command");
+        parser
+            .parse(line, RequestLimits { bulk_bytes_max: 64, is_stranger: false })
+            .expect("a command");
         let mut session = Session::default();
         let mut call = Call {
             store: Access::direct(store),

@@ -21,7 +21,14 @@ pub const ARGUMENTS_MAX: i64 = 4 << 20;
 pub struct RequestLimits {
     /// Longest bulk string in bytes.
     pub bulk_bytes_max: usize,
+    /// The client has not given its password: little is read from it.
+    pub is_stranger: bool,
 }
+
+/// Most arguments of a stranger's command.
+const STRANGER_ARGUMENTS_MAX: i64 = 10;
+/// Longest argument of a stranger.
+const STRANGER_BULK_BYTES_MAX: usize = 16 << 10;
 
 /// Place of an argument relative to the start of its command's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +169,9 @@ impl Parser {
             }
             match number_line(data, 1, "too big mbulk count string", "invalid multibulk length")? {
                 None => return Ok(Status::Incomplete),
+                Some((count, _)) if limits.is_stranger && count > STRANGER_ARGUMENTS_MAX => {
+                    return Err(protocol("unauthenticated multibulk length"));
+                }
                 Some((count, _)) if count > ARGUMENTS_MAX => {
                     return Err(protocol("invalid multibulk length"));
                 }
@@ -207,6 +217,9 @@ impl Parser {
                 Some(len) => len,
                 None => match bulk_header(data, self.position, limits)? {
                     None => return Ok(Status::Incomplete),
+                    Some((len, _)) if limits.is_stranger && len > STRANGER_BULK_BYTES_MAX => {
+                        return Err(protocol("unauthenticated bulk length"));
+                    }
                     Some((len, next)) => {
                         self.position = next;
                         self.bulk = Some(len);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: RequestLimits = RequestLimits { bulk_bytes_max: 1 << 20 };
+const LIMITS: RequestLimits = RequestLimits { bulk_bytes_max: 1 << 20, is_stranger: false };
 
 /// Commands and the final error, given the bytes in pieces.
 fn parse_pieces(pieces: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<String>) {

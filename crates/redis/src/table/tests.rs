@@ -29,7 +29,7 @@ fn subcommands_carry_their_containers_name() {
 fn key_places(line: &str) -> Option<Vec<usize>> {
     let mut parser = Parser::new();
     let line = format!("{line}\n");
-    let limits = RequestLimits { bulk_bytes_max: 1024 };
+    let limits = RequestLimits { bulk_bytes_max: 1024, is_stranger: false };
     parser.parse(line.as_bytes(), limits).expect("a command");
     let args = parser.args(line.as_bytes());
     lookup(args.get(0)).expect("known").key_places(&args)
