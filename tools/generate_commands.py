@@ -50,7 +50,8 @@ def key_spec(spec: Spec) -> str:
     return (
         f"KeySpec {{ flags: {words(spec['flags'])}, notes: {text(spec.get('notes'))}, "
         f"index: {spec['index']}, last: {spec.get('last', 0)}, step: {spec['step']}, "
-        f"limit: {spec.get('limit', 0)}, counted: {counted} }}"
+        f"limit: {spec.get('limit', 0)}, counted: {counted}, "
+        f"keyword: {text(spec.get('keyword'))} }}"
     )
 
 
@@ -77,6 +78,11 @@ def layer(name: str, spec: Spec) -> str:
     if handler := spec.get("handler"):
         return f"Layer::Data(commands::{handler})"
     return f"Layer::Node(NodeCommand::{variant(name)})"
+
+
+def writes(spec: Spec) -> bool:
+    """Whether a command, or one of its subcommands, changes data."""
+    return "write" in spec["flags"] or any(map(writes, spec.get("subcommands", {}).values()))
 
 
 def command(name: str, spec: Spec, index: int, container: tuple[str, Spec] | None) -> str:
@@ -106,7 +112,7 @@ def command(name: str, spec: Spec, index: int, container: tuple[str, Spec] | Non
         "subcommands": f"&[{subcommands}]",
         "layer": layer(top_name, top),
         "aside": str(bool(top.get("aside"))).lower(),
-        "writes": str("write" in spec["flags"]).lower(),
+        "writes": str(writes(spec)).lower(),
     }
     return "Command { " + ", ".join(f"{key}: {value}" for key, value in fields.items()) + " }"
 

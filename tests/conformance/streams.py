@@ -11,6 +11,7 @@ Command = list[bytes]
 
 KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\xfe", b"x" * 300]
 TYPED = {
+    b"x": [b"stream", b"{t}stream"],
     b"h": [b"hash", b"{t}hash", b"big:hash"],
     b"s": [b"set", b"{t}set", b"big:set", b"numbers"],
     b"l": [b"list", b"{t}list", b"big:list"],
@@ -33,6 +34,7 @@ class Stream:
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
+        self._entries = 0
 
     def command(self) -> Command:
         """The next command; one in twenty is malformed."""
@@ -187,6 +189,34 @@ class Stream:
             options += self.expiry(b"KEEPTTL")
         return options
 
+    def entry(self) -> bytes:
+        """An id of a stream's entry, or what stands for one."""
+        if self._random.random() < 0.3:
+            return self._random.choice([b"-", b"+", b"0", b"(3-1", b"x", b"5-", b"$"])
+        return b"%d-%d" % (self._random.randrange(120), self._random.randrange(3))
+
+    def next_entry(self) -> bytes:
+        """An id that is often greater than those before."""
+        self._entries += self._random.randrange(3)
+        sequence = self._random.choice([b"", b"-0", b"-1", b"-2", b"-*"])
+        return b"%d" % (self._entries // 12) + sequence
+
+    def group(self) -> bytes:
+        return self._random.choice([b"g1", b"g2"])
+
+    def count_option(self) -> list[bytes]:
+        return self.one_of([], [], [b"COUNT", self.index()])
+
+    def trim(self, chance: float) -> list[bytes]:
+        if self._random.random() > chance:
+            return []
+        sign = self.one_of([], [b"="])
+        threshold = [b"%d" % self._random.randrange(5, 40)]
+        return self.one_of([b"MAXLEN", *sign, *threshold], [b"MINID", *sign, *threshold])
+
+    def read_group(self) -> list[bytes]:
+        return [b"STREAMS", self.of(b"x"), self.one_of([b">"], [b">"], [b"0"], [self.entry()])[0]]
+
     def database(self) -> bytes:
         return self._random.choice([b"0", b"1", b"2", b"2", b"1", b"0", b"16", b"-1", b"x"])
 
@@ -266,6 +296,52 @@ TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"UNWATCH": lambda s: [],
 }
 MAKERS |= TRANSACTIONS | {b"EXEC ": TRANSACTIONS[b"EXEC"]}
+
+STREAMS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"XADD": lambda s: [s.of(b"x"), *s.trim(0.2), s.next_entry(), *s.field_pairs()],
+    b"XADD ": lambda s: [s.of(b"x"), s.next_entry(), *s.field_pairs()],
+    b"XLEN": lambda s: [s.of(b"x")],
+    b"XRANGE": lambda s: [s.of(b"x"), s.entry(), s.entry(), *s.count_option()],
+    b"XREVRANGE": lambda s: [s.of(b"x"), s.entry(), s.entry(), *s.count_option()],
+    b"XREAD": lambda s: [
+        *s.count_option(),
+        b"STREAMS",
+        s.of(b"x"),
+        s.of(b"x"),
+        s.entry(),
+        s.entry(),
+    ],
+    b"XDEL": lambda s: [s.of(b"x"), s.entry(), s.entry()],
+    b"XTRIM": lambda s: [s.of(b"x"), *s.trim(1)],
+    b"XSETID": lambda s: [s.of(b"x"), s.next_entry(), *s.one_of([], [b"ENTRIESADDED", b"500"])],
+    b"XGROUP": lambda s: s.one_of(
+        [b"CREATE", s.of(b"x"), s.group(), s.entry(), *s.some([b"MKSTREAM"])],
+        [b"SETID", s.of(b"x"), s.group(), s.entry()],
+        [b"DESTROY", s.of(b"x"), s.group()],
+        [b"CREATECONSUMER", s.of(b"x"), s.group(), s.field()],
+        [b"DELCONSUMER", s.of(b"x"), s.group(), s.field()],
+    ),
+    b"XREADGROUP": lambda s: [b"GROUP", s.group(), s.field(), *s.count_option(), *s.read_group()],
+    b"XREADGROUP ": lambda s: [b"GROUP", s.group(), s.field(), *s.count_option(), *s.read_group()],
+    b"XACK": lambda s: [s.of(b"x"), s.group(), s.entry(), s.entry()],
+    b"XPENDING": lambda s: [s.of(b"x"), s.group(), *s.one_of([], [b"-", b"+", b"20"])],
+    b"XPENDING ": lambda s: [s.of(b"x"), s.group(), s.entry(), s.entry(), b"9", s.field()],
+    b"XCLAIM": lambda s: [
+        *[s.of(b"x"), s.group(), s.field(), b"0", s.entry(), s.entry()],
+        *s.some([b"FORCE", b"JUSTID"]),
+    ],
+    b"XAUTOCLAIM": lambda s: [
+        *[s.of(b"x"), s.group(), s.field(), b"0", s.entry()],
+        *s.some([b"JUSTID"]),
+    ],
+    b"XINFO": lambda s: s.one_of(
+        [b"STREAM", s.of(b"x")],
+        [b"STREAM", s.of(b"x"), b"FULL"],
+        [b"GROUPS", s.of(b"x")],
+        [b"CONSUMERS", s.of(b"x"), s.group()],
+    ),
+}
+MAKERS |= STREAMS
 
 RARE: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"FLUSHDB": lambda s: s.one_of([], [b"ASYNC"], [b"SYNC"], [b"BAD"]),

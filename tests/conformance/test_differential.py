@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 import pytest
+from tests.conformance import stream_replies
 from tests.conformance.servers import AidbServer
 from tests.conformance.streams import Command, Stream
 from tests.conformance.wire import Failure, Members, Pairs, Status, Wire
@@ -36,6 +37,8 @@ def comparable(command: Command, reply: Any) -> Any:
     name = command[0].lower()
     if isinstance(reply, Failure):
         return reply
+    if name in stream_replies.NAMES:
+        return stream_replies.settled(command, reply)
     if name in RANDOM:
         items = reply.items if isinstance(reply, Members) else reply
         return type(reply), len(items) if isinstance(items, list | tuple) else items is None

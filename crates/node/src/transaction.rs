@@ -192,6 +192,8 @@ impl Needs {
 
     fn add(&mut self, command: &Command, args: &Args<'_>) {
         self.must_wait |= command.aside || matches!(command.layer, Layer::Node(_));
+        let subcommand = (args.len() > 1).then(|| command.subcommand(args.get(1))).flatten();
+        let command = subcommand.unwrap_or(command);
         if command.keys.is_empty() {
             self.all_slots |= command.writes;
             return;

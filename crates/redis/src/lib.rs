@@ -9,6 +9,7 @@
 pub mod collection;
 pub mod commands;
 pub mod glob;
+pub mod hyperloglog;
 pub mod key;
 pub mod number;
 pub mod resp;

@@ -4,7 +4,8 @@
 //! byte 0      type in the high nibble, encoding in the low one
 //! type 0      string: the bytes follow
 //! types 1..=4 list, set, sorted set, hash: see `collection`
-//! types 5, 6  stream, JSON: kept for them
+//! type 5      stream: see `collection::stream`
+//! type 6      JSON: kept for it
 //! ```
 //!
 //! Encodings of a string say what `OBJECT ENCODING` may answer; the bytes are always the text. The
@@ -30,6 +31,8 @@ pub enum Type {
     SortedSet = 3,
     /// A hash.
     Hash = 4,
+    /// A stream.
+    Stream = 5,
 }
 
 impl Type {
@@ -41,6 +44,7 @@ impl Type {
             Self::Set => "set",
             Self::SortedSet => "zset",
             Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 }
@@ -98,6 +102,7 @@ impl<'a> Value<'a> {
             2 => Type::Set,
             3 => Type::SortedSet,
             4 => Type::Hash,
+            5 => Type::Stream,
             _ => return Err(unknown(Some(first))),
         };
         Ok(Self { kind, encoding: Encoding::Whole, flags: first & 0x0F, bytes })

@@ -91,7 +91,10 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     reply.bulk(b"flags");
     statuses(reply, spec.flags.iter().map(|flag| (*flag).to_owned()));
     reply.bulk(b"begin_search");
-    typed(reply, "index", &[("index", spec.index as i64)]);
+    match spec.keyword {
+        None => typed(reply, "index", &[("index", spec.index as i64)]),
+        Some(word) => behind_keyword(reply, word, spec.index),
+    }
     reply.bulk(b"find_keys");
     if let Some(counted) = spec.counted {
         let places = [
@@ -103,6 +106,18 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     }
     let range = [("lastkey", spec.last), ("keystep", spec.step as i64), ("limit", spec.limit)];
     typed(reply, "range", &range);
+}
+
+fn behind_keyword(reply: &mut Reply<'_>, word: &str, from: usize) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"keyword");
+    reply.bulk(b"spec");
+    reply.map(2);
+    reply.bulk(b"keyword");
+    reply.bulk(word.as_bytes());
+    reply.bulk(b"startfrom");
+    reply.integer(from as i64);
 }
 
 fn typed(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i64)]) {

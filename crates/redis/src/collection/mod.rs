@@ -14,6 +14,7 @@
 //! sorted set id 30 digest u32 BE member   -> score
 //!            id 31 score member           -> nothing
 //! list       id 40, id 41                 see `list`
+//! stream     id 50 … 54                   see `stream`
 //! ```
 //!
 //! A collection is packed while it has few short items ([`PACKED_ITEMS_MAX`],
@@ -28,6 +29,7 @@
 pub mod list;
 pub mod packed;
 pub mod score;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -187,6 +189,7 @@ pub fn encoding_name(kind: Type, flags: u8) -> &'static str {
         (Type::Set | Type::Hash, true) => "hashtable",
         (Type::SortedSet, true) => "skiplist",
         (Type::List, _) => "quicklist",
+        (Type::Stream, _) => "stream",
         _ => "listpack",
     }
 }

@@ -7,6 +7,7 @@
 pub mod blocking;
 pub mod expiry;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
 pub mod list_moves;
 pub mod list_search;
@@ -24,6 +25,7 @@ pub mod server;
 pub mod set_algebra;
 pub mod set_options;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 #[cfg(test)]
 mod tests;

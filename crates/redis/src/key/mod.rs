@@ -33,6 +33,14 @@ pub mod tag {
     pub const LIST_ITEM: u8 = 0x40;
     /// Stream: version, milliseconds, sequence.
     pub const STREAM_ENTRY: u8 = 0x50;
+    /// Stream: version, name of a group.
+    pub const STREAM_GROUP: u8 = 0x51;
+    /// Stream: version, group, name of a consumer.
+    pub const STREAM_CONSUMER: u8 = 0x52;
+    /// Stream: version, group, entry that waits for its acknowledgement.
+    pub const STREAM_PENDING: u8 = 0x53;
+    /// Stream: version, group, consumer, entry that waits for its acknowledgement.
+    pub const STREAM_PENDING_OF: u8 = 0x54;
     /// Bitmap: version, segment.
     pub const BITMAP_SEGMENT: u8 = 0x60;
     /// JSON: version, chunk.

@@ -36,6 +36,9 @@ pub struct KeySpec {
     pub limit: i64,
     /// The number of keys is an argument itself; then `last` and `limit` mean nothing.
     pub counted: Option<Counted>,
+    /// A word that stands in front of the keys; then they begin behind it, and `index` is where to
+    /// look for it first.
+    pub keyword: Option<&'static str>,
 }
 
 /// Keys behind an argument that says how many they are; places relative to [`KeySpec::index`].
@@ -50,17 +53,35 @@ pub struct Counted {
 impl KeySpec {
     /// Places of the first and the last key; the last may be behind the arguments.
     fn first_and_last(&self, args: &Args<'_>) -> Option<(usize, usize)> {
+        let index = match self.keyword {
+            None => self.index,
+            Some(word) => 1 + self.find(word, args)?,
+        };
         let Some(counted) = self.counted else {
             let last = match self.last {
-                last if last >= 0 => self.index + last as usize,
+                last if last >= 0 => index + last as usize,
                 last => args.len().checked_add_signed(last as isize)?,
             };
-            return Some((self.index, last));
+            // The keys are the first of several equal parts.
+            if self.limit > 1 {
+                let keys = (last + 1).checked_sub(index)? / self.limit as usize;
+                return Some((index, (index + keys).checked_sub(1).filter(|last| *last >= index)?));
+            }
+            return Some((index, last));
         };
-        let count = parse_integer(args.get(self.index + counted.count_at))?;
+        let count = parse_integer(args.get(index + counted.count_at))?;
         let others = usize::try_from(count.checked_sub(1)?).ok()?;
-        let first = self.index + counted.first;
+        let first = index + counted.first;
         Some((first, first.checked_add(others.checked_mul(self.step.max(1))?)?))
+    }
+
+    /// Whether the keys are behind a word that is not there.
+    fn is_absent(&self, args: &Args<'_>) -> bool {
+        self.keyword.is_some_and(|word| self.find(word, args).is_none())
+    }
+
+    fn find(&self, word: &str, args: &Args<'_>) -> Option<usize> {
+        (self.index..args.len()).find(|at| args.get(*at).eq_ignore_ascii_case(word.as_bytes()))
     }
 }
 
@@ -148,6 +169,9 @@ impl Command {
     pub fn key_places(&self, args: &Args<'_>) -> Option<Vec<usize>> {
         let mut places = Vec::new();
         for spec in self.keys {
+            if spec.is_absent(args) {
+                continue;
+            }
             let (first, last) = spec.first_and_last(args)?;
             if last >= args.len() {
                 return None;
