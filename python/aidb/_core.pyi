@@ -379,10 +379,12 @@ class Server:
         output_buffer_soft_s: int = ...,
         pool_threads_max: int = ...,
         port: int = ...,
+        protected_mode: bool = ...,
         query_buffer_bytes_max: int = ...,
         reactors: int = ...,
         repair_log: bool = ...,
         stop_grace_ms: int = ...,
+        requirepass: str = ...,
         tcp_keepalive_s: int = ...,
     ) -> Self: ...
     @property

@@ -12,7 +12,7 @@ import redis
 from tests.conformance.servers import AidbServer, aidb_server, redis_server
 from tests.conformance.wire import Failure, Status, Wire
 
-PASSWORD = "open sesame"  # noqa: S105
+PASSWORD = "open sesame"
 SCENE: list[tuple[str, ...]] = [
     ("PING",),
     ("GET", "k"),
@@ -109,7 +109,7 @@ def test_protected_mode_refuses_other_machines(tmp_path: Path) -> None:
         with aidb_server(tmp_path / "data") as server, server.connect() as wire:
             assert wire("CONFIG", "GET", "protected-mode") == [b"protected-mode", b"yes"]
         return
-    with aidb_server(tmp_path / "data", "--host", "0.0.0.0") as server:  # noqa: S104
+    with aidb_server(tmp_path / "data", "--host", "0.0.0.0") as server:
         with server.connect() as local:
             assert local("PING") == Status(b"PONG")
             answer = first_answer(address, server.port)

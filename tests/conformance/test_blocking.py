@@ -95,14 +95,15 @@ def test_who_waited_longest_is_served_first(server: AidbServer) -> None:
 
 def test_a_push_in_a_transaction_or_script_or_move_wakes(server: AidbServer) -> None:
     with server.connect() as waiter, server.connect() as pusher:
-        for push in [
+        pushes: list[list[tuple[str | int, ...]]] = [
             [("MULTI",), ("RPUSH", "q", "x"), ("EXEC",)],
             [("EVAL", "return redis.call('rpush', KEYS[1], 'x')", 1, "q")],
             [("RPUSH", "other", "x"), ("RENAME", "other", "q")],
             [("RPUSH", "other", "x"), ("LMOVE", "other", "q", "LEFT", "LEFT")],
             [("RPUSH", "other", "x"), ("COPY", "other", "q"), ("DEL", "other")],
             [("SELECT", 1), ("RPUSH", "q", "x"), ("SWAPDB", 0, 1), ("SELECT", 0)],
-        ]:
+        ]
+        for push in pushes:
             waiter.send(encode("BLPOP", "q", 0))
             blocked(server, 1)
             for command in push:

@@ -196,7 +196,7 @@ impl Worker {
                 Ok(false) => {}
                 Ok(true) => return Next::Done,
                 Err(stop) => {
-                    self.answer(&mut reply, stop);
+                    self.answer(&mut reply, transaction::refuse(client, state, &args, stop));
                     return Next::Done;
                 }
             }
