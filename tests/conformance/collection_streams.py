@@ -74,4 +74,39 @@ LISTS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"LMPOP": lambda s: [*s.counted(b"l"), s.end(), *s.one_of([], [b"COUNT", s.count()])],
 }
 
-COLLECTIONS = HASHES | SETS | LISTS
+SORTED_SETS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    b"ZADD": lambda s: [s.of(b"z"), *s.add_options(), *s.scored()],
+    b"ZINCRBY": lambda s: [s.of(b"z"), s.score(), s.field()],
+    b"ZREM": lambda s: [s.of(b"z"), *s.fields()],
+    b"ZCARD": lambda s: [s.of(b"z")],
+    b"ZSCORE": lambda s: [s.of(b"z"), s.field()],
+    b"ZMSCORE": lambda s: [s.of(b"z"), *s.fields()],
+    b"ZRANK": lambda s: [s.of(b"z"), s.field()],
+    b"ZREVRANK": lambda s: [s.of(b"z"), s.field()],
+    b"ZCOUNT": lambda s: [s.of(b"z"), s.score_end(), s.score_end()],
+    b"ZRANGE": lambda s: [s.of(b"z"), *s.ends(), *s.range_options()],
+    b"ZRANGESTORE": lambda s: [s.of(b"z"), s.of(b"z"), *s.ends(), *s.range_options()],
+    b"ZREVRANGE": lambda s: [s.of(b"z"), s.place(), s.place(), *s.some([b"WITHSCORES"])],
+    b"ZRANGEBYSCORE": lambda s: [s.of(b"z"), s.score_end(), s.score_end(), *s.limit()],
+    b"ZREVRANGEBYSCORE": lambda s: [s.of(b"z"), s.score_end(), s.score_end(), *s.limit()],
+    b"ZREMRANGEBYRANK": lambda s: [s.of(b"z"), s.place(), s.place()],
+    b"ZREMRANGEBYSCORE": lambda s: [s.of(b"z"), s.score_end(), s.score_end()],
+    b"ZPOPMIN": lambda s: [s.of(b"z"), *s.one_of([], [], [s.count()])],
+    b"ZPOPMAX": lambda s: [s.of(b"z"), *s.one_of([], [], [s.count()])],
+    b"ZMPOP": lambda s: [
+        *s.counted(b"z"),
+        *s.one_of([b"MIN"], [b"max"], [b"MID"]),
+        *s.one_of([], [b"COUNT", s.count()]),
+    ],
+    b"ZRANDMEMBER": lambda s: [s.of(b"z"), *s.one_of([], [s.index()], [s.index(), b"WITHSCORES"])],
+    b"ZUNION": lambda s: [*s.algebra(b"w"), *s.some([b"WITHSCORES"])],
+    b"ZINTER": lambda s: [*s.algebra(b"w"), *s.some([b"WITHSCORES"])],
+    b"ZDIFF": lambda s: [*s.algebra(), *s.some([b"WITHSCORES"])],
+    b"ZUNIONSTORE": lambda s: [s.of(b"z"), *s.algebra(b"w")],
+    b"ZINTERSTORE": lambda s: [s.of(b"z"), *s.algebra(b"w")],
+    b"ZDIFFSTORE": lambda s: [s.of(b"z"), *s.algebra()],
+    b"ZINTERCARD": lambda s: [*s.algebra(), *s.one_of([], [b"LIMIT", s.index()])],
+    b"ZSCAN": lambda s: [s.of(b"z"), b"0", *s.scan_options()],
+}
+
+COLLECTIONS = HASHES | SETS | LISTS | SORTED_SETS

@@ -15,6 +15,7 @@ TYPED = {
     b"h": [b"hash", b"{t}hash", b"big:hash"],
     b"s": [b"set", b"{t}set", b"big:set", b"numbers"],
     b"l": [b"list", b"{t}list", b"big:list"],
+    b"z": [b"zset", b"{t}zset", b"big:zset"],
 }
 """Keys that mostly hold one type, so that streams get deep into it."""
 FIELDS = [b"f%d" % n for n in range(6)] + [b"", b"bin\0\xff", b"7", b"-7", b"l" * 64, b"l" * 65]
@@ -104,6 +105,47 @@ class Stream:
 
     def end(self) -> bytes:
         return self._random.choice([b"LEFT", b"RIGHT", b"left", b"Right", b"LEFT", b"MIDDLE"])
+
+    def score(self) -> bytes:
+        if self._random.random() < 0.1:
+            return self.number()
+        return self._random.choice([b"%d" % self._random.randint(-5, 5), b"1.5", b"-inf", b"inf"])
+
+    def scored(self) -> list[bytes]:
+        return [word for member in self.fields() for word in (self.score(), member)]
+
+    def add_options(self) -> list[bytes]:
+        return self.some([b"NX", b"XX", b"GT", b"LT", b"CH", b"incr"], 0.12)
+
+    def score_end(self) -> bytes:
+        return self._random.choice([b"", b"", b"("]) + self.score()
+
+    def lex_end(self) -> bytes:
+        chosen = self._random.choice([b"-", b"+", b"[", b"(", b"[", b"bad"])
+        return chosen + self.field() if chosen in {b"[", b"("} else chosen
+
+    def limit(self) -> list[bytes]:
+        return self.one_of([], [b"LIMIT", self.index(), self.index()])
+
+    def range_options(self) -> list[bytes]:
+        options = self.some([b"REV", b"WITHSCORES", b"byscore", b"BYLEX"], 0.15)
+        return [*options, *self.limit()]
+
+    def ends(self) -> list[bytes]:
+        """Two ends of a range of any kind."""
+        makers = [self.place, self.score_end, self.lex_end]
+        chosen = self._random.choice(makers)
+        return [chosen(), chosen()]
+
+    def algebra(self, *more: bytes) -> list[bytes]:
+        """Keys of sorted sets and sets, weights, aggregate."""
+        keys = [self.of(self._random.choice([b"z", b"z", b"z", b"s"])) for _ in range(2)]
+        words = [self.integer_or([b"2"], 0.05), *keys]
+        if more and self._random.random() < 0.3:
+            words += [b"WEIGHTS", self.score(), self.score()]
+        if more and self._random.random() < 0.3:
+            words += [b"AGGREGATE", self._random.choice([b"SUM", b"min", b"MAX", b"AVG"])]
+        return words
 
     def lpos_options(self) -> list[bytes]:
         options: list[bytes] = []

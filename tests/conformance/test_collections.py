@@ -363,7 +363,199 @@ COMMAND GETKEYS LMPOP 2 a b LEFT
 COMMAND GETKEYS LMOVE a b LEFT LEFT
 """
 
-SCRIPTS = {"hashes": HASHES, "sets": SETS, "lists": LISTS}
+SORTED_SETS = f"""
+ZADD z 1 a 2 b 3 c
+ZADD z 1 a 5 b
+ZADD z CH 1 a 6 b 7 d
+ZADD z NX 9 a 8 e
+ZADD z XX 9 a 8 f
+ZADD z GT 5 a
+ZADD z GT CH 50 a
+ZADD z LT CH 5 a
+ZADD z LT 1 new
+ZADD z INCR 2 a
+ZADD z INCR 2 a 3 b
+ZADD z NX INCR 2 a
+ZADD z XX INCR 2 nosuch
+ZADD z XX GT INCR -2 a
+ZADD z NX XX 1 a
+ZADD z NX GT 1 a
+ZADD z GT LT 1 a
+ZADD z 1
+ZADD z 1 a 2
+ZADD z x a
+ZADD z 1 a x b
+ZADD z nan a
+ZADD z inf top -inf bottom
+ZADD z INCR -inf top
+ZADD z 1e400 a
+ZADD z NX
+ZRANGE z 0 -1 WITHSCORES
+ZRANGE z 0 -1 REV
+ZRANGE z 1 2
+ZRANGE z 5 1
+ZRANGE z -2 -1
+ZRANGE z a b
+ZRANGE z 0 1 LIMIT 0 1
+ZRANGE z 0 1 LIMIT 0 -1
+ZRANGE z 0 1 LIMIT a 1
+ZRANGE z 0 1 LIMIT 0
+ZRANGE z (1 inf BYSCORE WITHSCORES
+ZRANGE z inf (1 BYSCORE REV LIMIT 1 2
+ZRANGE z 1 x BYSCORE
+ZRANGE z 1 nan BYSCORE
+ZRANGE z '' 9 BYSCORE
+ZRANGE z - + BYLEX WITHSCORES
+ZRANGE z - + BYLEX BYSCORE
+ZRANGE z a + BYLEX
+ZRANGE z 0 1 BOGUS
+ZRANGE none 0 1
+ZRANGE none x 1
+ZRANGEBYSCORE z -inf +inf WITHSCORES LIMIT 1 2
+ZRANGEBYSCORE z -inf +inf LIMIT -1 2
+ZRANGEBYSCORE z -inf +inf LIMIT 0 0
+ZRANGEBYSCORE z (3 (8
+ZRANGEBYSCORE z 1 2 REV
+ZREVRANGEBYSCORE z 8 (3 WITHSCORES
+ZREVRANGE z 0 1 WITHSCORES
+ZREVRANGE z 0 1 LIMIT 0 1
+ZCOUNT z -inf (7
+ZCOUNT z x 1
+ZCOUNT none 1 2
+ZADD lex 0 a 0 b 0 c 0 d 0 e 0 '' 0 B
+ZRANGEBYLEX lex - +
+ZRANGEBYLEX lex [b (d
+ZRANGEBYLEX lex (b [d LIMIT 1 1
+ZRANGEBYLEX lex + -
+ZRANGEBYLEX lex b d
+ZREVRANGEBYLEX lex [d (b
+ZREVRANGEBYLEX lex + - LIMIT 0 2
+ZRANGE lex [a [c BYLEX
+ZRANGE lex [c [a BYLEX REV
+ZLEXCOUNT lex - (c
+ZLEXCOUNT lex x c
+ZREMRANGEBYLEX lex [a [b
+ZREMRANGEBYLEX lex a b
+ZREMRANGEBYRANK lex 0 0
+ZREMRANGEBYRANK lex x 0
+ZREMRANGEBYSCORE lex 1 2
+ZREMRANGEBYSCORE lex x 2
+ZREMRANGEBYSCORE lex -inf inf
+EXISTS lex
+ZREMRANGEBYSCORE lex -inf inf
+ZSCORE z a
+ZSCORE z nosuch
+ZSCORE none a
+ZMSCORE z a nosuch b
+ZMSCORE none a
+ZCARD z
+ZCARD none
+ZRANK z a
+ZREVRANK z a
+ZRANK z nosuch
+ZRANK none a
+ZINCRBY z 1.5 a
+ZINCRBY z 0.1 a
+ZINCRBY z x a
+ZINCRBY z nan a
+ZINCRBY z 3 fresh
+ZREM z fresh nosuch
+ZADD z -0 zero
+ZSCORE z zero
+ZADD z 3.0e3 exp 1e17 huge 0.1 tenth 123456789012345678 long
+ZRANGE z 0 -1 WITHSCORES
+ZPOPMIN z
+ZPOPMAX z
+ZPOPMIN z 2
+ZPOPMIN z 0
+ZPOPMIN z -1
+ZPOPMIN z x
+ZPOPMIN z 1 2
+ZPOPMIN none
+ZPOPMIN none 2
+ZMPOP 1 z MIN
+ZMPOP 2 none z MAX COUNT 2
+ZMPOP 1 none MIN
+ZMPOP 0 z MIN
+ZMPOP 1 z MID
+ZMPOP 1 z
+ZMPOP 1 z MIN COUNT 0
+ZADD u 1 a 2 b
+ZADD v 10 b 20 c
+SADD s b x
+ZUNION 2 u v
+ZUNION 2 u v WITHSCORES
+ZUNION 2 u s WITHSCORES
+ZUNION 2 u v WEIGHTS 2 3 WITHSCORES
+ZUNION 2 u v WEIGHTS 2 WITHSCORES
+ZUNION 2 u v WEIGHTS 2 x
+ZUNION 2 u v AGGREGATE MIN WITHSCORES
+ZUNION 2 u v AGGREGATE MAX WITHSCORES
+ZUNION 2 u v AGGREGATE AVG
+ZUNION 0 u
+ZUNION x u
+ZUNION 3 u v
+ZUNION 2 u k
+ZINTER 2 u v WITHSCORES
+ZINTER 3 u v s WITHSCORES
+ZINTER 2 u none
+ZDIFF 2 u v WITHSCORES
+ZDIFF 2 u none
+ZDIFF 2 u v WEIGHTS 1 2
+ZUNIONSTORE d 2 u v
+ZINTERSTORE d 2 u v WEIGHTS 1 0.5
+ZRANGE d 0 -1 WITHSCORES
+ZDIFFSTORE d 2 u u
+EXISTS d
+ZUNIONSTORE u 2 u v AGGREGATE MAX
+ZRANGE u 0 -1 WITHSCORES
+ZUNIONSTORE d 2 u v WITHSCORES
+ZINTERCARD 2 u v
+ZINTERCARD 2 u v LIMIT 1
+ZINTERCARD 2 u v LIMIT -1
+ZINTERCARD 2 u v WEIGHTS 1 2
+ZADD i inf m
+ZADD j -inf m
+ZUNION 2 i j WITHSCORES
+ZUNION 1 i WEIGHTS 0 WITHSCORES
+ZRANGESTORE d u 0 1
+ZRANGESTORE d u (1 inf BYSCORE LIMIT 0 1
+ZRANGESTORE d u 0 1 WITHSCORES
+ZRANGESTORE d none 0 1
+EXISTS d
+ZRANGESTORE k u 0 -1
+TYPE k
+SET k 10
+ZADD k 1 a
+ZSCORE k a
+ZRANGE k 0 1
+ZRANK k a
+ZPOPMIN k
+ZRANGESTORE d k 0 1
+ZINCRBY k 1 a
+ZREM k a
+ZCOUNT k 1 2
+ZSCAN k 0
+ZRANDMEMBER k
+ZRANDMEMBER u
+ZRANDMEMBER u 2 WITHSCORES
+ZRANDMEMBER u -3 WITHSCORES
+ZRANDMEMBER u 2 BAD
+ZRANDMEMBER none 2
+OBJECT ENCODING u
+ZADD u 1 {LONG}
+OBJECT ENCODING u
+ZADD {LONG} 1 {LONG}
+OBJECT ENCODING {LONG}
+ZSCAN u 0 MATCH a*
+GET u
+SADD u a
+COMMAND GETKEYS ZUNIONSTORE d 2 a b WEIGHTS 1 2
+COMMAND GETKEYS ZRANGESTORE a b 0 1
+COMMAND GETKEYS ZMPOP 1 a MIN
+"""
+
+SCRIPTS = {"hashes": HASHES, "sets": SETS, "lists": LISTS, "sorted sets": SORTED_SETS}
 
 
 def lines(script: str) -> list[str]:
@@ -502,3 +694,29 @@ def test_a_large_list_is_a_deque_of_any_items(wire: Wire) -> None:
     while model:
         assert wire("LPOP", "l", 50) == [model.popleft() for _ in range(min(50, len(model)))]
     assert wire("DBSIZE") == 0
+
+
+def test_a_large_sorted_set_keeps_its_order(wire: Wire) -> None:
+    random = Random(5)
+    model: dict[bytes, float] = {}
+    for _ in range(40):
+        pairs = [(random.randint(-9, 9) / 2, b"m%d" % random.randrange(2000)) for _ in range(50)]
+        wire("ZADD", "z", *[word for score, name in pairs for word in (str(score), name)])
+        model |= {name: score for score, name in pairs}
+    order = [name for _, name in sorted((score, name) for name, score in model.items())]
+    assert wire("ZRANGE", "z", 0, -1) == order
+    assert wire("ZRANGE", "z", 10, 20, "REV") == order[::-1][10:21]
+    assert wire("ZCARD", "z") == len(order)
+    middle = order[len(order) // 2]
+    assert wire("ZRANK", "z", middle) == len(order) // 2
+    assert wire("ZREVRANK", "z", middle) == len(order) - 1 - len(order) // 2
+    inside = [name for name in order if 0 < model[name] <= 2]
+    assert wire("ZRANGEBYSCORE", "z", "(0", 2) == inside
+    assert wire("ZCOUNT", "z", "(0", 2) == len(inside)
+    assert wire("ZPOPMAX", "z", 3)[::2] == order[:-4:-1]
+    assert wire("ZREMRANGEBYRANK", "z", 0, 9) == 10
+    assert wire("ZRANGE", "z", 0, -1) == order[10:-3]
+    wire("COPY", "z", "y")
+    assert wire("ZREMRANGEBYSCORE", "z", "-inf", "inf") == len(order) - 13
+    assert wire("EXISTS", "z") == 0
+    assert wire("ZRANGE", "y", 0, 5) == order[10:16]

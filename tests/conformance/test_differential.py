@@ -24,9 +24,9 @@ UNORDERED = {b"keys", b"scan", b"hkeys", b"hvals", b"smembers", b"sinter", b"sun
 """Commands whose order is nobody's promise."""
 PAIRED = {b"hgetall"}
 """The same with fields and values one behind the other."""
-WALKS = {b"hscan", b"sscan"}
+WALKS = {b"hscan", b"sscan", b"zscan"}
 """Cursor and elements."""
-RANDOM = {b"hrandfield", b"srandmember", b"spop"}
+RANDOM = {b"hrandfield", b"srandmember", b"spop", b"zrandmember"}
 """Commands that choose: only how much they answer is comparable."""
 TIMES = {b"ttl", b"pttl", b"expiretime", b"pexpiretime"}
 """Commands whose reply depends on when they ran."""

@@ -25,6 +25,11 @@ pub mod server;
 pub mod set_algebra;
 pub mod set_options;
 pub mod sets;
+pub mod sorted_algebra;
+pub mod sorted_pops;
+pub mod sorted_ranges;
+pub mod sorted_sets;
+mod sorted_span;
 pub mod streams;
 pub mod strings;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Replies, appended to a connection's output buffer in its protocol version.
 
+use crate::number::double_text;
+
 /// Protocol version of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
@@ -102,6 +104,15 @@ impl<'a> Reply<'a> {
     /// An integer as a bulk string.
     pub fn bulk_integer(&mut self, value: i64) {
         self.bulk(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// A double: a bulk string in RESP2.
+    pub fn double(&mut self, value: f64) {
+        let text = double_text(value);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => self.line(b',', text.as_bytes()),
+        }
     }
 
     /// Absence.

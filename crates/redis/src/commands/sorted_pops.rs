@@ -1,0 +1,97 @@
+//! ZPOPMIN, ZPOPMAX, ZMPOP: the first or last members, removed and answered.
+
+use crate::resp::Protocol;
+use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::value::Type;
+
+use super::list_moves::{pop_count, pop_key_count};
+use super::members::Members;
+use super::sets::count_of;
+use super::sorted_sets::show;
+use super::sorted_span::{Page, Scored, Span, read};
+use super::{Call, is_word};
+
+/// `ZPOPMIN key [count]`
+pub fn zpopmin(call: &mut Call<'_>) -> Outcome {
+    pop(call, false)
+}
+
+/// `ZPOPMAX key [count]`
+pub fn zpopmax(call: &mut Call<'_>) -> Outcome {
+    pop(call, true)
+}
+
+fn pop(call: &mut Call<'_>, reverse: bool) -> Outcome {
+    let has_count = call.args.len() > 2;
+    if call.args.len() > 3 {
+        return Err(SYNTAX);
+    }
+    let count = if has_count { count_of(call.args.get(2))? } else { 1 };
+    let key = call.key(1)?;
+    let _lock = call.lock(&key)?;
+    call.begin();
+    let mut set = Members::open(call, key, Type::SortedSet, false)?;
+    call.count_lookup(set.exists());
+    let popped = take(call, &mut set, reverse, count)?;
+    set.commit(call)?;
+    let is_nested = has_count && call.reply.protocol() == Protocol::Resp3;
+    call.reply.array(popped.len() * if is_nested { 1 } else { 2 });
+    reply_pairs(call, &popped, is_nested);
+    Ok(())
+}
+
+/// Removes the members at an end.
+fn take(
+    call: &mut Call<'_>,
+    set: &mut Members,
+    reverse: bool,
+    count: u64,
+) -> Result<Vec<Scored>, Stop> {
+    let page = Page { reverse, skip: 0, take: count };
+    let popped = read(call, set, &Span::Rank(0, -1), page)?;
+    for (member, score) in &popped {
+        set.take(call, member, *score)?;
+    }
+    Ok(popped)
+}
+
+/// Members with their scores, in arrays of two or one behind the other.
+pub(super) fn reply_pairs(call: &mut Call<'_>, pairs: &[Scored], is_nested: bool) {
+    for (member, score) in pairs {
+        if is_nested {
+            call.reply.array(2);
+        }
+        call.reply.bulk(member);
+        show(&mut call.reply, score);
+    }
+}
+
+/// `ZMPOP numkeys key [key …] MIN | MAX [COUNT count]`
+pub fn zmpop(call: &mut Call<'_>) -> Outcome {
+    let keys = pop_key_count(call, 1)?;
+    let reverse = match call.args.get(2 + keys) {
+        word if is_word(word, "min") => false,
+        word if is_word(word, "max") => true,
+        _ => return Err(SYNTAX),
+    };
+    let count = pop_count(call, 3 + keys)?;
+    let names = call.counted_keys(2, keys)?;
+    let _locks = call.store.lock_all_of(call.mode, &names)?;
+    call.begin();
+    for (index, key) in names.into_iter().enumerate() {
+        let mut set = Members::open(call, key, Type::SortedSet, false)?;
+        call.count_lookup(set.exists());
+        if !set.exists() {
+            continue;
+        }
+        let popped = take(call, &mut set, reverse, count)?;
+        set.commit(call)?;
+        call.reply.array(2);
+        call.reply.bulk(call.args.get(2 + index));
+        call.reply.array(popped.len());
+        reply_pairs(call, &popped, true);
+        return Ok(());
+    }
+    call.reply.null_array();
+    Ok(())
+}
