@@ -8,6 +8,7 @@
 
 pub mod collection;
 pub mod commands;
+pub mod geo;
 pub mod glob;
 pub mod hyperloglog;
 pub mod key;

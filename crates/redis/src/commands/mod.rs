@@ -6,6 +6,8 @@
 
 pub mod blocking;
 pub mod expiry;
+pub mod geo;
+pub mod geo_search;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;

@@ -182,7 +182,7 @@ impl Command {
     }
 }
 
-/// Longest name in the table.
+/// Longest name that is found as a number.
 const NAME_BYTES_MAX: usize = 16;
 
 /// The command of a name in any case.
@@ -191,11 +191,17 @@ const NAME_BYTES_MAX: usize = 16;
 #[inline]
 pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     if name.len() > NAME_BYTES_MAX {
-        return None;
+        return lookup_long(name);
     }
     let mut bytes = [0u8; NAME_BYTES_MAX];
     bytes[..name.len()].copy_from_slice(name);
     bytes.make_ascii_lowercase();
     let command = generated::find(u128::from_le_bytes(bytes)).map(|index| &COMMANDS[index])?;
     (command.name.len() == name.len()).then_some(command)
+}
+
+/// The few names that are too long for a number.
+#[cold]
+fn lookup_long(name: &[u8]) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
 }
