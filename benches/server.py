@@ -51,6 +51,11 @@ def tests(value_bytes: int) -> tuple[Test, ...]:
         Test("SET", ("-t", "set")),
         Test("GET", ("-t", "get")),
         Test("INCR", ("-t", "incr")),
+        Test("LPUSH", ("-t", "lpush")),
+        Test("LRANGE of 100", ("LRANGE", "mylist", "0", "99"), 0.2),
+        Test("HSET", ("-t", "hset")),
+        Test("SADD", ("-t", "sadd")),
+        Test("ZADD", ("-t", "zadd")),
         Test(f"MSET of {MULTI_KEYS}", ("MSET", *pairs), 0.2),
         Test(f"MGET of {MULTI_KEYS}", ("MGET", *keys), 0.2),
     )

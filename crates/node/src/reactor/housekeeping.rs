@@ -4,11 +4,22 @@ use std::sync::atomic::Ordering;
 
 use crate::metrics::count;
 
+use crate::pool::Job;
+
 use super::Reactor;
+
+/// Between two passes over collections whose members may have outlived them.
+const RECLAIM_MS: u64 = 60_000;
 
 impl Reactor {
     /// Once per second: what events do not show.
     pub(super) fn tick(&mut self) {
+        if self.index == 0 && self.now_ms >= self.reclaim_at_ms {
+            self.reclaim_at_ms = self.now_ms + RECLAIM_MS;
+            // What fails now is found again by the next pass.
+            let job = Job::Run(Box::new(|shared| drop(shared.store.reclaim())));
+            self.shared.pool.submit(&self.shared, job);
+        }
         for listener in 0..self.listeners.len() {
             self.accept(listener);
         }

@@ -58,6 +58,7 @@ pub(crate) struct Reactor {
     spare_output: Vec<u8>,
     now_ms: u64,
     ticked_ms: u64,
+    reclaim_at_ms: u64,
     is_stopping: bool,
     /// Connections that still owe something when stopping.
     stop_deadline_ms: u64,
@@ -97,6 +98,7 @@ impl Reactor {
             spare_output: Vec::new(),
             now_ms,
             ticked_ms: now_ms,
+            reclaim_at_ms: now_ms,
             is_stopping: false,
             stop_deadline_ms: 0,
             next_reactor: 0,

@@ -255,6 +255,23 @@ fn what_would_block_has_had_no_effect() {
     assert_eq!(server.run("MGET {s}a b"), "*2 $1 1 $1 2");
 }
 
+#[test]
+fn members_of_ended_collections_are_removed_and_others_stay() {
+    let mut server = Server::new();
+    let many: String = (0..300).map(|n| format!(" m{n}")).collect();
+    for key in ["kept", "deleted", "overwritten", "renamed", "expiring"] {
+        server.run(&format!("SADD {key}{many}"));
+    }
+    server.script("DEL deleted => :1\nSET overwritten v => +OK\nRENAME renamed other => +OK");
+    server.run("PEXPIRE expiring 10");
+    server.clock.advance_ms(10);
+    assert_eq!(server.store.reclaim().expect("reclaimed"), 3);
+    assert_eq!(server.store.reclaim().expect("reclaimed"), 0);
+    let members = server.store.keyspaces(0).members;
+    assert_eq!(server.store.db().len(members).expect("a length"), 2 * 301);
+    server.script("SISMEMBER kept m7 => :1\nSISMEMBER other m7 => :1\nSCARD other => :300");
+}
+
 proptest! {
     #[test]
     fn ranges_are_those_of_a_model(text in "[a-z]{0,8}", start in -12i64..12, end in -12i64..12) {

@@ -8,6 +8,7 @@ mod access;
 mod databases;
 mod locks;
 mod owners;
+mod reclaim;
 mod scan_hints;
 #[cfg(test)]
 mod tests;
