@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE_LINES_MAX = 800
 TEST_LINES_MAX = 1200
 FUNCTION_LINES_MAX = 70
+CAPABILITIES = 23
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 UNFINISHED = (r"\bTO[D]O\b", r"\bFIX[M]E\b", r"\bto[d]o!\(", r"\bunimpl[e]mented!\(")
 PURE_PREFIXES = ("health", "failover", "placement", "scaling", "retention", "planner")
@@ -186,6 +187,25 @@ def check_links(path: str, text: str) -> Iterator[Finding]:
                     yield Finding(path, number, f"broken link {target}")
 
 
+def check_capabilities() -> Iterator[Finding]:
+    """Every capability of the engine has tests, and they are where the table says."""
+    path = "tests/CAPABILITIES.md"
+    text = (ROOT / path).read_text()
+    rows = {row[1] for row in re.finditer(r"^\| (A\d+) \|.*$", text, re.MULTILINE)}
+    for number in range(1, CAPABILITIES + 1):
+        if f"A{number}" not in rows:
+            yield Finding(path, 1, f"capability A{number} has no row; add its tests")
+    for found in re.finditer(r"`([^`]+)::([a-z0-9_]+)`", text):
+        place, name = found.groups()
+        line = line_of(text, found.start())
+        if not (ROOT / place).is_file():
+            yield Finding(path, line, f"{place} does not exist; name the tests of the capability")
+        elif not re.search(rf"\b(fn|def) {name}\b", (ROOT / place).read_text()):
+            yield Finding(
+                path, line, f"{place} has no test {name}; name the tests of the capability"
+            )
+
+
 def check_dead_modules(paths: list[str]) -> Iterator[Finding]:
     """Every Rust file is part of its crate."""
     for path in (p for p in paths if p.startswith("crates/") and "/src/" in p):
@@ -225,6 +245,7 @@ def main() -> int:
     paths = tracked_files()
     findings = [finding for path in paths for finding in check(path)]
     findings += check_dead_modules(paths)
+    findings += check_capabilities()
     for finding in findings:
         print(finding)
     return 1 if findings else 0
