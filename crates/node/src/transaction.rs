@@ -211,11 +211,12 @@ impl Needs {
 
 fn execute(call: &mut NodeCall<'_>, queue: &Queue) -> Outcome {
     let mut needs = Needs::of(queue)?;
-    let mark = call.reply.mark();
+    let (mark, session) = (call.reply.mark(), *call.session);
     match execute_holding(call, queue, &needs) {
         Err(Stop::Beyond) => {
             // A command touched a key that its arguments do not name.
             call.reply.rewind(mark);
+            *call.session = session;
             needs.all_slots = true;
             execute_holding(call, queue, &needs)
         }
