@@ -41,6 +41,7 @@ SCRIPTS = {
     "watched absent": ["WATCH a", "DEL a", "MULTI", "PING", "EXEC"],
     "config": ["MULTI", "CONFIG GET databases", "TYPE a", "EXEC"],
     "server commands": ["MULTI", "PING", "ECHO x", "CLIENT GETNAME", "EXEC"],
+    "select and walk": ["SET a 0", "MULTI", "GET a", "SELECT 1", "KEYS *", "EXEC", "SELECT 0"],
     "hello": ["MULTI", "HELLO 9", "EXEC"],
     "swap": ["SET a 0", "SELECT 1", "SET a 1", "WATCH a", "SWAPDB 0 1", "MULTI", "GET a", "EXEC"],
     "flush touches": ["SET a 1", "WATCH a", "FLUSHDB", "MULTI", "PING", "EXEC"],
