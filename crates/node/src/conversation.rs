@@ -140,7 +140,8 @@ impl Worker {
         output: &mut Vec<u8>,
         mode: Mode,
     ) -> (usize, End) {
-        let mut limits = self.shared.settings.request_limits();
+        let shared = Arc::clone(&self.shared);
+        let mut limits = shared.settings.request_limits();
         limits.is_stranger = conversation.state.is_stranger;
         let mut consumed = 0;
         let end = loop {
@@ -152,7 +153,7 @@ impl Worker {
                 Ok(Status::Incomplete) => break End::NeedsInput,
                 Ok(Status::Nothing(bytes)) => consumed += bytes,
                 Ok(Status::Command(bytes)) => {
-                    match self.execute(conversation, &rest[..bytes], output, mode) {
+                    match self.execute(&shared, conversation, &rest[..bytes], output, mode) {
                         Next::Done => consumed += bytes,
                         Next::Wait => break End::NeedsWait,
                         Next::Blocked => break End::Blocked,
@@ -174,6 +175,7 @@ impl Worker {
     #[inline]
     fn execute(
         &mut self,
+        shared: &Shared,
         conversation: &mut Conversation,
         request: &[u8],
         output: &mut Vec<u8>,
@@ -201,12 +203,11 @@ impl Worker {
                 }
             }
         }
-        let shared = Arc::clone(&self.shared);
         let store = Access::direct(&shared.store);
         let parts = Parts { client, session, state, args, reply, mode, store };
         let outcome = self.dispatch(command, parts);
         if state.blocked.is_some() || matches!(outcome, Err(Stop::Wait(_))) {
-            return blocking::after(&shared, client, session, state, outcome);
+            return blocking::after(shared, client, session, state, outcome);
         }
         match outcome {
             Ok(true) => Next::Close,

@@ -1,7 +1,7 @@
 //! Reads of many keys in one call.
 
 use aidb_base::{Attempt, KeyspaceId};
-use aidb_engine::db::Snapshot;
+use aidb_engine::db::{KEYS_AHEAD, Snapshot};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -26,7 +26,11 @@ pub fn get_many<'py>(
         objects.iter().map(|object| object.extract()).collect::<PyResult<_>>()?;
     let mut values = Vec::with_capacity(raws.len());
     let mut blocked = Vec::new();
+    raws.iter().take(KEYS_AHEAD).for_each(|raw| snapshot.prefetch(keyspace, raw.as_bytes()));
     for (index, raw) in raws.iter().enumerate() {
+        if let Some(coming) = raws.get(index + KEYS_AHEAD) {
+            snapshot.prefetch(keyspace, coming.as_bytes());
+        }
         if index % KEYS_PER_TURN == KEYS_PER_TURN - 1 {
             waiting::take_turns(py)?;
         }

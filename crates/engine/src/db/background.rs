@@ -76,8 +76,11 @@ type Job = fn(&Inner) -> Result<Duration>;
 
 fn spawn(inner: &Arc<Inner>, name: &str, bell: Bell, job: Job) -> Result<()> {
     let weak = Arc::downgrade(inner);
-    let thread =
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&weak, bell, job));
+    let vfs = inner.options.env.vfs.clone();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        vfs.give_way();
+        run(&weak, bell, job);
+    });
     let handle = thread.map_err(|error| {
         aidb_base::Error::exhausted(format!("cannot start thread {name}: {error}; raise the limit"))
     })?;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_base::{Error, KeyspaceId, Result};
 
+use super::flush::Written;
 use super::{Db, Inner};
 use crate::compaction::{self, CompactionContext, CompactionPlan};
 use crate::events::Event;
@@ -54,10 +55,11 @@ impl Inner {
         };
         let started = self.now_ns();
         let (edit, stats) = compaction::run(plan, &context)?;
+        let written = Written::of(&edit);
         // Held until readers see the version: flushes and compactions publish in manifest order.
         let mut versions = self.versions.lock();
         let version = self.apply(&mut versions, edit)?;
-        self.change_view(|view| view.with_version(version, None));
+        self.change_view(|view| view.with_version(version.clone(), None));
         drop(versions);
         self.counters.note_compaction(&stats);
         self.options.tell(&Event::Compacted {
@@ -65,6 +67,9 @@ impl Inner {
             bytes_out: stats.bytes_out,
             duration_ms: (self.now_ns() - started) / 1_000_000,
         });
+        if !self.is_compaction_due(&version) {
+            self.check_ahead(written);
+        }
         Ok(())
     }
 }

@@ -25,17 +25,24 @@ use crate::planted::{Bug, is_planted};
 use crate::table::{TableBuilder, TableOptions};
 use crate::version::{AddedTable, BlobMeta, Tree, Version, VersionEdit, VersionSet};
 
-/// Files of a flush.
-struct Written {
+/// Larger outputs are checked by their readers: they would not stay in memory.
+const CHECKED_AHEAD_BYTES_MAX: u64 = 512 << 20;
+
+/// Files of an edit.
+pub(super) struct Written {
+    bytes: u64,
     tables: Vec<(KeyspaceId, FileNumber)>,
     blobs: Vec<FileNumber>,
 }
 
 impl Written {
-    fn of(edit: &VersionEdit) -> Self {
+    pub(super) fn of(edit: &VersionEdit) -> Self {
         let tables = edit.added.iter().map(|added| (added.keyspace, added.meta.number));
         let blobs = edit.blobs_added.iter().map(|blob| blob.number);
-        Self { tables: tables.collect(), blobs: blobs.collect() }
+        let tables_bytes: u64 = edit.added.iter().map(|added| added.meta.bytes).sum();
+        let blobs_bytes: u64 = edit.blobs_added.iter().map(|blob| blob.bytes).sum();
+        let bytes = tables_bytes + blobs_bytes;
+        Self { bytes, tables: tables.collect(), blobs: blobs.collect() }
     }
 }
 
@@ -84,15 +91,29 @@ impl Inner {
         let duration_ms = duration_ns / 1_000_000;
         self.options.tell(&Event::Flushed { seq: flushed, duration_ms });
         self.release_log()?;
-        if self.view.load().frozen.is_empty() {
-            self.check_ahead(&version, &written);
-        }
+        self.check_ahead(written);
         Ok(true)
     }
 
-    /// Checks new files while they are in memory, so that their first readers need not. Damage is
-    /// for whoever reads it.
-    fn check_ahead(&self, version: &Version, written: &Written) {
+    /// Checks new files while they are in memory, so that their first readers need not; later, when a
+    /// memtable waits now. Damage is for whoever reads it.
+    pub(super) fn check_ahead(&self, written: Written) {
+        {
+            let mut unchecked = self.unchecked.lock();
+            unchecked.push(written);
+            let bytes: u64 = unchecked.iter().map(|written| written.bytes).sum();
+            if bytes > CHECKED_AHEAD_BYTES_MAX {
+                unchecked.clear();
+            }
+        }
+        while self.view.load().frozen.is_empty() && !self.state.is_closed() {
+            let next = self.unchecked.lock().pop();
+            let Some(written) = next else { return };
+            self.check_files(&self.view.load().version, &written);
+        }
+    }
+
+    fn check_files(&self, version: &Version, written: &Written) {
         for &(keyspace, number) in &written.tables {
             if let Some(file) = version.tree(keyspace).and_then(|tree| tree.table(number)) {
                 let _ = file.table().check_ahead();

@@ -60,7 +60,7 @@ pub use self::changes::{Change, Changes};
 pub use self::latency::Latency;
 pub use self::restore::{RestoreReport, restore};
 pub use self::scan::{Chunk, Pause, Portion, Scan, ScanRange};
-pub use self::snapshot::Snapshot;
+pub use self::snapshot::{KEYS_AHEAD, Snapshot};
 pub use self::stats::{LevelStats, RecoveryReport, Stats};
 pub use self::write::{Condition, WriteOptions};
 
@@ -97,6 +97,8 @@ struct Inner {
     blobs: Arc<BlobFiles>,
     flush_lock: Mutex<()>,
     compaction_lock: Mutex<()>,
+    /// Files written while there was no time to check them.
+    unchecked: Mutex<Vec<flush::Written>>,
     /// Held by everybody who counts keys; exclusively while records come in below memtables.
     count_gate: RwLock<()>,
     pressure: Pressure,

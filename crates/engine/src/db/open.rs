@@ -223,8 +223,8 @@ impl Opened {
         versions: VersionSet,
         lock: Option<Box<dyn FileLock>>,
     ) -> Result<Inner> {
-        let (uuid, hash_seed, numbers) =
-            (versions.uuid(), versions.hash_seed(), versions.numbers().clone());
+        let (uuid, hash_seed) = (versions.uuid(), versions.hash_seed());
+        let numbers = versions.numbers().clone();
         if !options.read_only {
             self.settle_log(&*options.env.vfs, dir)?;
         }
@@ -242,11 +242,8 @@ impl Opened {
         };
         let epoch = self.recovered.epoch.max(versions.epoch());
         let log = Log::new(env, self.recovered.segments, last_seq, epoch);
-        let view = ReadView {
-            active: self.active.clone(),
-            frozen: self.frozen,
-            version: versions.current().clone(),
-        };
+        let (active, version) = (self.active.clone(), versions.current().clone());
+        let view = ReadView { active, frozen: self.frozen, version };
         Ok(Inner {
             dir: dir.to_owned(),
             uuid,
@@ -271,6 +268,7 @@ impl Opened {
             numbers,
             flush_lock: Mutex::new(()),
             compaction_lock: Mutex::new(()),
+            unchecked: Mutex::default(),
             count_gate: RwLock::new(()),
             pressure: super::pressure::Pressure::default(),
             pins: self.pins,

@@ -4,9 +4,9 @@
 //! price in nanoseconds per KiB. A writer pays by waiting for its turn in a virtual queue, outside
 //! every lock, so that a burst is spread instead of stopping all writers at once.
 //!
-//! While memtables fill up, the price is about what flushing a KiB cost lately, less than that at
-//! first and more at last: writers then write as fast as the flusher, instead of filling the budget
-//! at full speed and waiting for a whole flush.
+//! A burst fills part of the memtables for nothing. From there on the price is about what flushing a
+//! KiB cost lately, less than that at first and more at last: writers then write as fast as the
+//! flusher, instead of filling the budget at full speed and waiting for a whole flush.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,10 +22,11 @@ const OWED_NS_MAX: u64 = 50_000;
 const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
 /// Cost of flushing assumed before the first flush: 200 MB/s.
 const FLUSH_NS_PER_KIB_FIRST: u64 = 5_000;
-/// Price in costs of flushing when the first memtable waits behind another one, and how much is
-/// added until the budget is spent.
-const PACE_MIN: f64 = 0.6;
-const PACE_RANGE: f64 = 0.9;
+/// Fill up to which memory is free, so that a burst is taken at full speed.
+const FREE_FILL: f64 = 0.4;
+/// Price in costs of flushing from there on, and how much is added until the budget is spent.
+const PACE_MIN: f64 = 0.8;
+const PACE_RANGE: f64 = 1.0;
 /// Memory of a record besides key and value, about: a price is paid for memory.
 const RECORD_BYTES: u64 = 64;
 
@@ -123,8 +124,11 @@ impl Pressure {
             STOP
         } else {
             let paced = match fill.memory {
-                memory if memory <= 0.0 => 0.0,
-                memory => 1.0 + flush * (PACE_MIN + PACE_RANGE * memory),
+                memory if memory <= FREE_FILL => 0.0,
+                memory => {
+                    let beyond = (memory - FREE_FILL) / (1.0 - FREE_FILL);
+                    1.0 + flush * (PACE_MIN + PACE_RANGE * beyond)
+                }
             };
             let crowded = match fill.runs {
                 runs if runs <= 0.0 => 0.0,

@@ -46,6 +46,11 @@ impl Db {
     }
 }
 
+/// Newest memtables whose slots are worth loading ahead.
+const PREFETCHED_MEMTABLES: usize = 2;
+/// How many keys ahead of a read slots are loaded.
+pub const KEYS_AHEAD: usize = 4;
+
 impl Snapshot {
     /// Sequence number of the last batch it sees.
     pub fn seq(&self) -> Seq {
@@ -81,6 +86,15 @@ impl Snapshot {
         self.inner.try_read(&self.view, (keyspace, key, self.seq), f)
     }
 
+    /// Starts loading what a read of `key` will look at first.
+    #[inline]
+    pub fn prefetch(&self, keyspace: KeyspaceId, key: &[u8]) {
+        let hash = self.inner.key_hash(key);
+        for generation in self.view.generations().take(PREFETCHED_MEMTABLES) {
+            generation.memtable.prefetch(keyspace, hash);
+        }
+    }
+
     /// As [`Db::multi_get`], at the snapshot's moment.
     ///
     /// # Errors
@@ -92,7 +106,11 @@ impl Snapshot {
         mut f: impl FnMut(usize, Option<(&[u8], u64)>),
     ) -> Result<()> {
         self.inner.state.check_open()?;
+        keys.iter().take(KEYS_AHEAD).for_each(|key| self.prefetch(keyspace, key));
         for (i, key) in keys.iter().enumerate() {
+            if let Some(coming) = keys.get(i + KEYS_AHEAD) {
+                self.prefetch(keyspace, coming);
+            }
             let place = (keyspace, *key, self.seq);
             let found = self.inner.read(&self.view, place, |value, expire| {
                 f(i, Some((value, expire)));

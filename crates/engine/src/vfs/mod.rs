@@ -55,6 +55,8 @@ pub trait Vfs: Send + Sync + 'static {
     /// Changes with every start of the machine: unsynced data of another boot may be lost or
     /// reordered, that of this boot is as it was written.
     fn boot_id(&self) -> u64;
+    /// Lets the calling thread, which works for nobody who waits, give way to others.
+    fn give_way(&self) {}
 }
 
 /// A file open for positioned reads. Safe to share between threads.

@@ -1,5 +1,7 @@
 //! Commands on several keys at once: MGET, MSET, MSETNX, DEL, UNLINK, EXISTS, TOUCH.
 
+use aidb_engine::db::KEYS_AHEAD;
+
 use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
 use crate::value::{Encoding, header};
@@ -9,13 +11,20 @@ use super::Call;
 /// `MGET key [key …]`: one consistent view of all keys.
 pub fn mget(call: &mut Call<'_>) -> Outcome {
     let keys = call.keys(1, 1)?;
-    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    let keyspace = call.keyspace();
+    let moment = call.store.moment()?;
     call.reply.array(keys.len());
-    for key in &keys {
+    keys.iter().take(KEYS_AHEAD).for_each(|key| moment.prefetch(keyspace, key));
+    for (index, key) in keys.iter().enumerate() {
+        if let Some(coming) = keys.get(index + KEYS_AHEAD) {
+            moment.prefetch(keyspace, coming);
+        }
         // What is no string is as good as absent here.
-        let found = call.look_up(key, |reply, value, _| {
+        let reply = &mut call.reply;
+        let found = moment.read(call.mode, keyspace, key, |value, _| {
             value.string().map(|string| reply.bulk(string)).is_ok()
         })?;
+        call.count_lookup(found.is_some());
         if found != Some(true) {
             call.reply.null();
         }

@@ -2,8 +2,9 @@
 
 use std::ops::Deref;
 
-use aidb_base::KeyspaceId;
+use aidb_base::{Attempt, KeyspaceId};
 use aidb_engine::batch::{Operation, WriteBatch};
+use aidb_engine::db::Snapshot;
 
 use super::{AllSlots, Mode, SlotLock, Store, Transaction, Walk};
 use crate::key::{self, MetaKey};
@@ -100,6 +101,17 @@ impl<'a> Access<'a> {
             (None, Some(f)) => self.store.read_record(mode, keyspace, key, f),
             (None, None) => Ok(None),
         }
+    }
+
+    /// All data as it is now, for reading several keys.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn moment(self) -> Result<Moment<'a>, Stop> {
+        Ok(match self.transaction {
+            Some(_) => Moment::Within(self),
+            None => Moment::Snapshot(self.store.db.snapshot()?),
+        })
     }
 
     /// As [`Store::put`].
@@ -285,6 +297,53 @@ impl<'a> Access<'a> {
                 self.store.exchange(first, second)
             }
         }
+    }
+}
+
+/// The data of one moment. Every command commits one batch, so no command is seen half done.
+pub enum Moment<'a> {
+    /// Of all commits so far.
+    Snapshot(Snapshot),
+    /// Of a transaction, which holds what it reads.
+    Within(Access<'a>),
+}
+
+impl Moment<'_> {
+    /// Starts loading what a read of `key` will look at first.
+    #[inline]
+    pub fn prefetch(&self, keyspace: KeyspaceId, key: &MetaKey) {
+        if let Self::Snapshot(snapshot) = self {
+            snapshot.prefetch(keyspace, key.bytes());
+        }
+    }
+
+    /// As [`Access::read`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn read<R>(
+        &self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        f: impl FnOnce(Value<'_>, u64) -> R,
+    ) -> Result<Option<R>, Stop> {
+        let snapshot = match self {
+            Self::Within(access) => return access.read(mode, keyspace, key, f),
+            Self::Snapshot(snapshot) => snapshot,
+        };
+        let decoded = |record: &[u8], expire_at_ms: u64| -> Result<R, Stop> {
+            Ok(f(Value::decode(record)?, expire_at_ms))
+        };
+        let found = match mode {
+            Mode::Try => match snapshot.try_get_with(keyspace, key.bytes(), decoded)? {
+                Attempt::Done(found) => found,
+                Attempt::WouldBlock => return Err(Stop::WouldBlock),
+            },
+            Mode::Wait => snapshot.get_with(keyspace, key.bytes(), decoded)?,
+        };
+        found.transpose()
     }
 }
 

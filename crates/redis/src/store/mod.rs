@@ -30,7 +30,7 @@ use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
 use crate::value::Value;
 
-pub use access::Access;
+pub use access::{Access, Moment};
 pub use databases::DATABASES;
 use databases::Databases;
 pub use databases::Pair;
