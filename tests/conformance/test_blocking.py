@@ -40,6 +40,9 @@ AT_ONCE = [
     ["MULTI", "BLPOP none 0", "BLMOVE none m LEFT LEFT 0", "BLMPOP 0 1 none LEFT", "EXEC"],
     ["BLPOP none 0.01", "BLMOVE none m LEFT LEFT 0.01", "BRPOPLPUSH none m 0.01"],
     ["BLMPOP 0.01 1 none LEFT", "BRPOP none other 0.01"],
+    ["ZADD z 1 a 2 b 3.5 c", "BZPOPMIN z 1", "BZPOPMAX none z 1", "BZMPOP 1 1 z MIN COUNT 5"],
+    ["BZPOPMIN none 0.01", "BZPOPMAX none 0.01", "BZMPOP 0.01 1 none MAX", "BZPOPMIN z x"],
+    ["SET s x", "BZPOPMIN s 1", "MULTI", "BZPOPMAX none 0", "BZMPOP 0 1 none MIN", "EXEC"],
 ]
 
 
@@ -120,6 +123,17 @@ def test_a_key_of_another_type_does_not_disturb_the_waiting(server: AidbServer) 
         pusher("DEL", "k")
         pusher("RPUSH", "k", "item")
         assert waiter.read() == [b"k", b"item"]
+
+
+def test_members_reach_who_waits(server: AidbServer) -> None:
+    with server.connect() as one, server.connect() as two, server.connect() as writer:
+        one.send(encode("BZPOPMIN", "z", 0))
+        blocked(server, 1)
+        two.send(encode("BZMPOP", 0, 2, "none", "z", "MAX", "COUNT", 2))
+        blocked(server, 2)
+        writer("ZADD", "z", 1, "a", 2, "b", 3, "c")
+        assert one.read() == [b"z", b"a", b"1"]
+        assert two.read() == [b"z", [[b"c", b"3"], [b"b", b"2"]]]
 
 
 def test_commands_behind_a_waiting_one_wait_too(server: AidbServer) -> None:

@@ -1,4 +1,5 @@
-//! Commands that wait until a key has something: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP.
+//! Commands that wait until a key has something: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP, BZPOPMIN,
+//! BZPOPMAX, BZMPOP.
 //!
 //! Each tries what its plain form does. When there is nothing, the client joins the lines of its keys
 //! while their slots are held, so that no commit slips between, and [`Stop::Wait`] ends the attempt.
@@ -11,6 +12,7 @@ use crate::stop::{Outcome, Stop, WRONG_TYPE, Wait};
 use super::Call;
 use super::list_moves::{end_of, lmpop_arguments, move_locked, pop_first};
 use super::list_store::{End, List};
+use super::sorted_pops::{pop_one, pop_some, zmpop_arguments};
 
 /// When a command stops waiting, from its argument: seconds, maybe with a fraction; 0 = never.
 pub(super) fn deadline(call: &Call<'_>, index: usize) -> Result<Wait, Stop> {
@@ -127,6 +129,42 @@ pub fn blmpop(call: &mut Call<'_>) -> Outcome {
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
     for (index, key) in keys.iter().enumerate() {
         if tries(call, key, |call| pop_first(call, key.clone(), 3 + index, end, count))? {
+            return Ok(());
+        }
+    }
+    wait_for(call, &keys, wait)
+}
+
+/// `BZPOPMIN key [key …] timeout`
+pub fn bzpopmin(call: &mut Call<'_>) -> Outcome {
+    pop_scored(call, false)
+}
+
+/// `BZPOPMAX key [key …] timeout`
+pub fn bzpopmax(call: &mut Call<'_>) -> Outcome {
+    pop_scored(call, true)
+}
+
+fn pop_scored(call: &mut Call<'_>, reverse: bool) -> Outcome {
+    let last = call.args.len() - 1;
+    let wait = deadline(call, last)?;
+    let keys = call.counted_keys(1, last - 1)?;
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    for (index, key) in keys.iter().enumerate() {
+        if tries(call, key, |call| pop_one(call, key.clone(), 1 + index, reverse))? {
+            return Ok(());
+        }
+    }
+    wait_for(call, &keys, wait)
+}
+
+/// `BZMPOP timeout numkeys key [key …] MIN | MAX [COUNT count]`
+pub fn bzmpop(call: &mut Call<'_>) -> Outcome {
+    let (keys, reverse, count) = zmpop_arguments(call, 2)?;
+    let wait = deadline(call, 1)?;
+    let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    for (index, key) in keys.iter().enumerate() {
+        if tries(call, key, |call| pop_some(call, key.clone(), 3 + index, (reverse, count)))? {
             return Ok(());
         }
     }

@@ -1,5 +1,6 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP: the first or last members, removed and answered.
 
+use crate::key::MetaKey;
 use crate::resp::Protocol;
 use crate::stop::{Outcome, SYNTAX, Stop};
 use crate::value::Type;
@@ -68,30 +69,75 @@ pub(super) fn reply_pairs(call: &mut Call<'_>, pairs: &[Scored], is_nested: bool
 
 /// `ZMPOP numkeys key [key …] MIN | MAX [COUNT count]`
 pub fn zmpop(call: &mut Call<'_>) -> Outcome {
-    let keys = pop_key_count(call, 1)?;
-    let reverse = match call.args.get(2 + keys) {
+    let (names, reverse, count) = zmpop_arguments(call, 1)?;
+    let _locks = call.store.lock_all_of(call.mode, &names)?;
+    for (index, key) in names.into_iter().enumerate() {
+        if pop_some(call, key, 2 + index, (reverse, count))? {
+            return Ok(());
+        }
+    }
+    call.reply.null_array();
+    Ok(())
+}
+
+/// Keys, end (whether the highest) and count of ZMPOP and BZMPOP, whose number of keys is argument
+/// `at`.
+pub(super) fn zmpop_arguments(
+    call: &Call<'_>,
+    at: usize,
+) -> Result<(Vec<MetaKey>, bool, u64), Stop> {
+    let keys = pop_key_count(call, at)?;
+    let reverse = match call.args.get(at + 1 + keys) {
         word if is_word(word, "min") => false,
         word if is_word(word, "max") => true,
         _ => return Err(SYNTAX),
     };
-    let count = pop_count(call, 3 + keys)?;
-    let names = call.counted_keys(2, keys)?;
-    let _locks = call.store.lock_all_of(call.mode, &names)?;
+    let count = pop_count(call, at + 2 + keys)?;
+    Ok((call.counted_keys(at + 1, keys)?, reverse, count))
+}
+
+/// Pops from a sorted set whose slot is held and whose name is argument `name`; whether there was
+/// one.
+pub(super) fn pop_some(
+    call: &mut Call<'_>,
+    key: MetaKey,
+    name: usize,
+    (reverse, count): (bool, u64),
+) -> Result<bool, Stop> {
+    let Some(popped) = pop_members(call, key, (reverse, count))? else { return Ok(false) };
+    call.reply.array(2);
+    call.reply.bulk(call.args.get(name));
+    call.reply.array(popped.len());
+    reply_pairs(call, &popped, true);
+    Ok(true)
+}
+
+/// As [`pop_some`], of one member: name, member and score in one array.
+pub(super) fn pop_one(
+    call: &mut Call<'_>,
+    key: MetaKey,
+    name: usize,
+    reverse: bool,
+) -> Result<bool, Stop> {
+    let Some(popped) = pop_members(call, key, (reverse, 1))? else { return Ok(false) };
+    call.reply.array(1 + 2 * popped.len());
+    call.reply.bulk(call.args.get(name));
+    reply_pairs(call, &popped, false);
+    Ok(true)
+}
+
+fn pop_members(
+    call: &mut Call<'_>,
+    key: MetaKey,
+    (reverse, count): (bool, u64),
+) -> Result<Option<Vec<Scored>>, Stop> {
     call.begin();
-    for (index, key) in names.into_iter().enumerate() {
-        let mut set = Members::open(call, key, Type::SortedSet, false)?;
-        call.count_lookup(set.exists());
-        if !set.exists() {
-            continue;
-        }
-        let popped = take(call, &mut set, reverse, count)?;
-        set.commit(call)?;
-        call.reply.array(2);
-        call.reply.bulk(call.args.get(2 + index));
-        call.reply.array(popped.len());
-        reply_pairs(call, &popped, true);
-        return Ok(());
+    let mut set = Members::open(call, key, Type::SortedSet, false)?;
+    call.count_lookup(set.exists());
+    if !set.exists() {
+        return Ok(None);
     }
-    call.reply.null_array();
-    Ok(())
+    let popped = take(call, &mut set, reverse, count)?;
+    set.commit(call)?;
+    Ok(Some(popped))
 }
