@@ -15,7 +15,7 @@ from tests.conformance.wire import Failure, Status, Wire
 PASSWORD = "open sesame"
 SCENE: list[tuple[str, ...]] = [
     ("PING",),
-    ("GET", "k"),
+    ("GET", "absent"),
     ("NOSUCH",),
     ("AUTH",),
     ("AUTH", "wrong"),
@@ -27,11 +27,11 @@ SCENE: list[tuple[str, ...]] = [
     ("HELLO", "2", "AUTH", "default", "wrong"),
     ("EXEC",),
     ("AUTH", "default", PASSWORD),
-    ("GET", "k"),
+    ("GET", "absent"),
     ("RESET",),
-    ("GET", "k"),
+    ("GET", "absent"),
     ("AUTH", PASSWORD),
-    ("GET", "k"),
+    ("GET", "absent"),
 ]
 
 
