@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from tests.conformance.servers import AidbServer, aidb_server
-from tests.conformance.wire import Failure, Wire
+from tests.conformance.wire import Failure, Wire, encode
 
 SCRIPTS = [
     # values
@@ -300,6 +300,23 @@ def test_an_endless_script_is_killed_and_leaves_nothing(server: AidbServer) -> N
         assert isinstance(reply, Failure) and b"killed" in reply.text
         assert other("GET", "k") == b"before"
         assert victim("EVAL", "return 1", 0) == 1
+
+
+def test_one_thread_can_be_freed_of_many_endless_scripts(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text("[server]\npool_threads_max = 1\n")
+    with (
+        aidb_server(tmp_path / "data", "--config", str(tmp_path / "one.toml")) as server,
+        server.connect() as victim,
+        server.connect() as other,
+    ):
+        for _ in range(4):
+            victim.send(encode("EVAL", "while true do end", 0))
+            deadline = time.monotonic() + 20
+            while isinstance(other("SCRIPT", "KILL"), Failure) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            reply = victim.read()
+            assert isinstance(reply, Failure)
+            assert b"killed" in reply.text
 
 
 def test_a_script_that_eats_memory_ends_alone(wire: Wire) -> None:

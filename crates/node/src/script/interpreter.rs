@@ -100,16 +100,7 @@ impl Interpreter {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new())?;
         let control = Arc::new(Control::default());
-        let watched = Arc::clone(&control);
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(STEP), move |lua, _| {
-            if watched.step() {
-                return Ok(VmState::Continue);
-            }
-            // From here on every instruction fails, so that the script cannot catch it for long.
-            let again = HookTriggers::new().every_nth_instruction(1);
-            lua.set_hook(again, |_, _| Err(mlua::Error::runtime("stopped")))?;
-            Err(mlua::Error::runtime("stopped"))
-        })?;
+        watch(&lua, &control)?;
         let natives = natives(&lua)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("@prelude");
         let (environment, globals, run) = prelude.call(natives.clone())?;
@@ -188,8 +179,9 @@ impl Interpreter {
             self.natives.raw_set("set_protocol", set_protocol)?;
             self.run.call::<(bool, Value)>(function)
         });
-        if self.control.is_stopped() || self.control.is_exhausted() {
-            self.lua.remove_hook();
+        let was_stopped = self.control.is_stopped() || self.control.is_exhausted();
+        if was_stopped && watch(&self.lua, &self.control).is_err() {
+            return Ran::OutOfMemory;
         }
         match outcome {
             Ok((true, value)) => Ran::Value(value),
@@ -213,6 +205,21 @@ impl Interpreter {
         }
         Ok(table)
     }
+}
+
+/// Looks at `control` while scripts run.
+fn watch(lua: &Lua, control: &Arc<Control>) -> mlua::Result<()> {
+    let watched = Arc::clone(control);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(STEP), move |lua, _| {
+        if watched.step() {
+            return Ok(VmState::Continue);
+        }
+        // From here on every instruction fails, so that the script cannot catch it for long; the
+        // next script is watched anew.
+        let again = HookTriggers::new().every_nth_instruction(1);
+        lua.set_hook(again, |_, _| Err(mlua::Error::runtime("stopped")))?;
+        Err(mlua::Error::runtime("stopped"))
+    })
 }
 
 /// What the prelude is given.
