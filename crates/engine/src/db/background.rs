@@ -66,19 +66,24 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<()> {
     if !inner.options.background || inner.options.read_only {
         return Ok(());
     }
-    spawn(inner, "aidb-flush", |inner| &inner.flusher, Inner::flush_job)?;
-    spawn(inner, "aidb-compact", |inner| &inner.compactor, Inner::compaction_job)?;
-    spawn(inner, "aidb-house", |inner| &inner.housekeeper, Inner::house_job)
+    spawn(inner, ("aidb-flush", FLUSH_NICENESS), |i| &i.flusher, Inner::flush_job)?;
+    spawn(inner, ("aidb-compact", NICENESS), |i| &i.compactor, Inner::compaction_job)?;
+    spawn(inner, ("aidb-house", NICENESS), |i| &i.housekeeper, Inner::house_job)
 }
+
+/// Writers wait for a flush sooner or later: it gives way to them, but less than the others do.
+const FLUSH_NICENESS: i32 = 2;
+/// About a third of the weight of an ordinary thread.
+const NICENESS: i32 = 5;
 
 type Bell = fn(&Inner) -> &Wakeup;
 type Job = fn(&Inner) -> Result<Duration>;
 
-fn spawn(inner: &Arc<Inner>, name: &str, bell: Bell, job: Job) -> Result<()> {
+fn spawn(inner: &Arc<Inner>, (name, niceness): (&str, i32), bell: Bell, job: Job) -> Result<()> {
     let weak = Arc::downgrade(inner);
     let vfs = inner.options.env.vfs.clone();
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        vfs.give_way();
+        vfs.give_way(niceness);
         run(&weak, bell, job);
     });
     let handle = thread.map_err(|error| {

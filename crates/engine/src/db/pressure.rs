@@ -4,9 +4,9 @@
 //! price in nanoseconds per KiB. A writer pays by waiting for its turn in a virtual queue, outside
 //! every lock, so that a burst is spread instead of stopping all writers at once.
 //!
-//! A burst fills part of the memtables for nothing. From there on the price is about what flushing a
-//! KiB cost lately, less than that at first and more at last: writers then write as fast as the
-//! flusher, instead of filling the budget at full speed and waiting for a whole flush.
+//! While memtables fill up, the price rises to what flushing a KiB cost lately, and beyond it at last:
+//! a burst costs little, and writers in a hurry come to write as fast as the flusher, instead of
+//! filling the budget at full speed and waiting for a whole flush.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,13 +20,12 @@ const WAIT_NS_MIN: u64 = 500_000;
 /// A writer that must not wait looks at the clock when it owes this much.
 const OWED_NS_MAX: u64 = 50_000;
 const PRICE_NS_PER_KIB_MAX: u64 = 60_000;
-/// Cost of flushing assumed before the first flush: 200 MB/s.
-const FLUSH_NS_PER_KIB_FIRST: u64 = 5_000;
-/// Fill up to which memory is free, so that a burst is taken at full speed.
-const FREE_FILL: f64 = 0.4;
-/// Price in costs of flushing from there on, and how much is added until the budget is spent.
-const PACE_MIN: f64 = 0.8;
-const PACE_RANGE: f64 = 1.0;
+/// Cost of flushing assumed before the first flush: 500 MB/s.
+const FLUSH_NS_PER_KIB_FIRST: u64 = 2_000;
+/// Fill at which writers pay what flushing costs: less before, so that a burst is taken fast, and
+/// more behind, by so many costs of flushing when the budget is spent.
+const EVEN_FILL: f64 = 0.5;
+const PACE_RANGE: f64 = 0.8;
 /// Memory of a record besides key and value, about: a price is paid for memory.
 const RECORD_BYTES: u64 = 64;
 
@@ -124,10 +123,11 @@ impl Pressure {
             STOP
         } else {
             let paced = match fill.memory {
-                memory if memory <= FREE_FILL => 0.0,
+                memory if memory <= 0.0 => 0.0,
+                memory if memory <= EVEN_FILL => 1.0 + flush * (memory / EVEN_FILL).powi(2),
                 memory => {
-                    let beyond = (memory - FREE_FILL) / (1.0 - FREE_FILL);
-                    1.0 + flush * (PACE_MIN + PACE_RANGE * beyond)
+                    let beyond = (memory - EVEN_FILL) / (1.0 - EVEN_FILL);
+                    1.0 + flush * (1.0 + PACE_RANGE * beyond)
                 }
             };
             let crowded = match fill.runs {

@@ -55,8 +55,10 @@ pub trait Vfs: Send + Sync + 'static {
     /// Changes with every start of the machine: unsynced data of another boot may be lost or
     /// reordered, that of this boot is as it was written.
     fn boot_id(&self) -> u64;
-    /// Lets the calling thread, which works for nobody who waits, give way to others.
-    fn give_way(&self) {}
+    /// Lets the calling thread give way to others, the more the larger `niceness` is (0 = not).
+    fn give_way(&self, niceness: i32) {
+        let _ = niceness;
+    }
 }
 
 /// A file open for positioned reads. Safe to share between threads.

@@ -183,14 +183,11 @@ impl Vfs for OsVfs {
         self.boot_id
     }
 
-    fn give_way(&self) {
+    fn give_way(&self, niceness: i32) {
         // A system that refuses shares its processors evenly.
-        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), niceness);
     }
 }
-
-/// Niceness of background threads: about a third of the weight of an ordinary thread.
-const NICENESS: i32 = 5;
 
 fn create_new(path: &Path) -> Result<File> {
     OpenOptions::new()
