@@ -119,6 +119,11 @@ impl Inner {
         self.visible_seq.load(Ordering::Acquire)
     }
 
+    /// Every batch up to here is synced in the log, or in tables that the manifest names.
+    fn durable_seq(&self) -> Seq {
+        self.sync.durable_seq().max(self.flushed_seq.load(Ordering::Acquire))
+    }
+
     fn vfs(&self) -> &dyn Vfs {
         &*self.options.env.vfs
     }

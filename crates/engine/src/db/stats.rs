@@ -181,7 +181,7 @@ impl Inner {
         let table_bytes = levels.iter().map(|level| level.bytes).sum::<u64>() + blob_bytes;
         Stats {
             visible_seq: self.visible_seq(),
-            durable_seq: self.sync.durable_seq(),
+            durable_seq: self.durable_seq(),
             flushed_seq: read(&self.flushed_seq),
             live_keys: 0,
             keyspaces: view.version.trees().count() as u64,

@@ -369,7 +369,7 @@ impl Db {
 
     /// Every batch up to here survives the loss of the machine.
     pub fn durable_seq(&self) -> Seq {
-        self.inner.sync.durable_seq()
+        self.inner.durable_seq()
     }
 
     fn check_keyspaces(&self, batch: &WriteBatch) -> Result<()> {
