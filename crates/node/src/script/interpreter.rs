@@ -9,7 +9,7 @@ use aidb_base::{Error, Result};
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
-use super::convert::native;
+use super::api::native;
 use super::library::Script;
 use super::{bits, json, msgpack, pack, thrown};
 

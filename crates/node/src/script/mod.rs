@@ -7,6 +7,7 @@
 //! attempt must have no effect before its commit: commands with other effects are not for scripts,
 //! and messages are held until then.
 
+mod api;
 mod bits;
 mod convert;
 mod interpreter;

@@ -118,17 +118,16 @@ fn execute(
     if interpreter.control.is_exhausted() {
         return Ok((Attempt::TookLong, true));
     }
-    let was_killed = interpreter.control.is_stopped();
     let thrown = |text: &[u8], line: Option<usize>| {
         let line = line.map_or_else(|| "?".to_owned(), |line| line.to_string());
         let place = format!(" script: {}, on @user_script:{line}.", script.digest);
         [text, place.as_bytes()].concat()
     };
+    if interpreter.control.is_stopped() {
+        let text = b"ERR Script killed by user with SCRIPT KILL.";
+        return Err(Stop::quoting(&[&thrown(text, Some(1))]));
+    }
     match ran {
-        Ran::Value(_) | Ran::Thrown { .. } | Ran::OutOfMemory if was_killed => {
-            let text = b"ERR Script killed by user with SCRIPT KILL.";
-            Err(Stop::quoting(&[&thrown(text, Some(1))]))
-        }
         Ran::Value(value) => {
             answer(&mut call.reply, &value, protocol.get());
             Ok((Attempt::Done, true))
