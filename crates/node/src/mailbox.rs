@@ -26,7 +26,7 @@ pub(crate) enum Message {
     /// A key that this client waits for was touched.
     Call(Place),
     /// Let this client wait no more; with an error reply?
-    Unblock(u64, bool),
+    Unblock(Place, bool),
     /// Close the connection of this client.
     Kill(u64),
     /// Send what is ready and stop.

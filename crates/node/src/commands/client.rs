@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aidb_redis::number::parse_integer;
+use aidb_redis::session::Place;
 use aidb_redis::stop::SYNTAX;
 use aidb_redis::table::COMMANDS;
 use aidb_redis::{Outcome, Stop};
@@ -215,7 +216,9 @@ fn unblock(call: &mut NodeCall<'_>) -> Outcome {
     let found = clients.iter().find(|client| client.id as i64 == id);
     let blocked = found.filter(|client| client.is_blocked.swap(false, Ordering::Relaxed));
     if let Some(client) = blocked {
-        call.shared().mailboxes[client.reactor].send(Message::Unblock(client.id, fails));
+        let (client, reactor, token) = (client.id, client.reactor, client.token);
+        let place = Place { client, reactor, token };
+        call.shared().mailboxes[reactor].send(Message::Unblock(place, fails));
     }
     call.reply.integer(i64::from(blocked.is_some()));
     Ok(())

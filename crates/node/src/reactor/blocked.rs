@@ -28,6 +28,9 @@ impl Reactor {
     pub(super) fn note_deadline(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let was_called = std::mem::take(&mut connection.is_called);
+        if let Some(fails) = connection.is_unblocked.take() {
+            return self.give_up(token, fails);
+        }
         let blocked = connection.conversation.as_ref().and_then(|c| c.state.blocked);
         if let Some(Wait { until_ms: until_ms @ 1.. }) = blocked {
             self.deadlines.insert((until_ms, token, connection.id));
@@ -63,14 +66,15 @@ impl Reactor {
     }
 
     /// `CLIENT UNBLOCK`
-    pub(super) fn unblock(&mut self, id: u64, fails: bool) {
-        let found = self.connections.iter().position(|connection| {
-            connection.as_ref().is_some_and(|connection| connection.id == id)
-        });
-        let Some(token) = found else { return };
-        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
-        if connection.is_blocked() {
-            self.give_up(token, fails);
+    pub(super) fn unblock(&mut self, place: Place, fails: bool) {
+        let Some(Some(connection)) = self.connections.get_mut(place.token) else { return };
+        if connection.id != place.client {
+            return;
+        }
+        if connection.conversation.is_none() {
+            connection.is_unblocked = Some(fails);
+        } else if connection.is_blocked() {
+            self.give_up(place.token, fails);
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub(super) is_queued: bool,
     /// A key it waits for was touched while the pool had the conversation.
     pub(super) is_called: bool,
+    /// CLIENT UNBLOCK came meanwhile; with an error?
+    pub(super) is_unblocked: Option<bool>,
     /// Messages that came while the pool had the conversation; they go behind its replies.
     pub(super) held: Vec<Arc<Delivery>>,
     /// Since when the replies are above the soft limit; 0 = they are not.
@@ -61,6 +63,7 @@ impl Connection {
             has_more: false,
             is_queued: false,
             is_called: false,
+            is_unblocked: None,
             held: Vec::new(),
             above_soft_since_ms: 0,
         }

@@ -175,7 +175,7 @@ impl Reactor {
                 Message::Synced(ticket, result) => self.synced(ticket, result),
                 Message::Deliver(delivery, to) => self.deliver(&delivery, &to),
                 Message::Call(place) => self.try_again(place),
-                Message::Unblock(id, fails) => self.unblock(id, fails),
+                Message::Unblock(place, fails) => self.unblock(place, fails),
                 Message::Kill(id) => self.kill(id),
                 Message::Stop => self.begin_stop(),
             }
