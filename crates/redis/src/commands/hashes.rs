@@ -6,7 +6,7 @@ use crate::stop::{NOT_A_FLOAT, Outcome, Stop};
 use crate::value::Type;
 
 use super::Call;
-use super::members::Members;
+use super::members::{Members, remove_members};
 use super::members_read::{read_one, reply_length};
 
 /// Most fields in Redis's compact encoding.
@@ -75,17 +75,7 @@ pub fn hsetnx(call: &mut Call<'_>) -> Outcome {
 
 /// `HDEL key field [field …]`
 pub fn hdel(call: &mut Call<'_>) -> Outcome {
-    let key = call.key(1)?;
-    let _lock = call.lock(&key)?;
-    let args = call.args;
-    let mut hash = open(call, args.len() > 3)?;
-    let mut removed = 0;
-    for field in args.from(2) {
-        removed += i64::from(hash.remove(call, field)?);
-    }
-    hash.commit(call)?;
-    call.reply.integer(removed);
-    Ok(())
+    remove_members(call, Type::Hash)
 }
 
 /// `HINCRBY key field increment`

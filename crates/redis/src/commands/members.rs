@@ -459,3 +459,19 @@ fn insert_sorted(items: &mut Vec<u8>, member: &[u8], score: &[u8]) {
     push(&mut entry, score);
     items.splice(place..place, entry);
 }
+
+/// HDEL, SREM, ZREM: removes the fields or members from argument 2 on.
+pub(super) fn remove_members(call: &mut Call<'_>, kind: Type) -> Outcome {
+    let key = call.key(1)?;
+    let _lock = call.lock(&key)?;
+    call.begin();
+    let args = call.args;
+    let mut members = Members::open(call, key, kind, args.len() > 3)?;
+    let mut removed = 0;
+    for member in args.from(2) {
+        removed += i64::from(members.remove(call, member)?);
+    }
+    members.commit(call)?;
+    call.reply.integer(removed);
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::stop::{Outcome, SYNTAX, Stop};
 use crate::value::Type;
 
 use super::Call;
-use super::members::Members;
+use super::members::{Members, remove_members};
 use super::members_random::{Wish, draw};
 use super::members_read::{read_one, reply_length};
 
@@ -45,17 +45,7 @@ pub fn sadd(call: &mut Call<'_>) -> Outcome {
 
 /// `SREM key member [member …]`
 pub fn srem(call: &mut Call<'_>) -> Outcome {
-    let key = call.key(1)?;
-    let _lock = call.lock(&key)?;
-    let args = call.args;
-    let mut set = open(call, args.len() > 3)?;
-    let mut removed = 0;
-    for member in args.from(2) {
-        removed += i64::from(set.remove(call, member)?);
-    }
-    set.commit(call)?;
-    call.reply.integer(removed);
-    Ok(())
+    remove_members(call, Type::Set)
 }
 
 /// `SMOVE source destination member`

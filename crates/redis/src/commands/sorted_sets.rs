@@ -6,7 +6,7 @@ use crate::resp::Reply;
 use crate::stop::{NOT_A_FLOAT, Outcome, SYNTAX, Stop};
 use crate::value::Type;
 
-use super::members::{Members, Score};
+use super::members::{Members, Score, remove_members};
 use super::members_random::draw_command;
 use super::members_read::{read_one, reply_length};
 use super::sorted_span::{Page, Span, count, read};
@@ -158,17 +158,7 @@ fn add(call: &mut Call<'_>, options: Options, at: usize) -> Outcome {
 
 /// `ZREM key member [member …]`
 pub fn zrem(call: &mut Call<'_>) -> Outcome {
-    let key = call.key(1)?;
-    let _lock = call.lock(&key)?;
-    let args = call.args;
-    let mut set = open(call, args.len() > 3)?;
-    let mut removed = 0;
-    for member in args.from(2) {
-        removed += i64::from(set.remove(call, member)?);
-    }
-    set.commit(call)?;
-    call.reply.integer(removed);
-    Ok(())
+    remove_members(call, Type::SortedSet)
 }
 
 /// `ZCARD key`
