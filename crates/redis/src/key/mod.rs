@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Escaping turns every `00` of the user key into `00 FF`, so that encoded keys sort as (slot, user
-//! key), none is a prefix of another, and whatever follows a key (`K 10 …` for hash fields and so
-//! on) lies between it and the next key. The tags behind `K` are listed in [`tag`].
+//! key), none is a prefix of another, and whatever follows a key lies between it and the next key.
+//! This keyspace holds metadata only; the members of large collections have one of their own
+//! (`collection`). [`tag`] lists the tags of both.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use smallvec::SmallVec;
 
 use crate::stop::Stop;
 
-/// Bytes behind `K` that say what a record is. Never reused; all lower than `FF`.
+/// Bytes behind `K`, or behind the id of a collection, that say what a record is. Never reused; all
+/// lower than `FF`.
 pub mod tag {
     /// The key itself: type, encoding, small values; expiry in the engine's record.
     pub const META: u8 = 0x00;
@@ -156,27 +158,6 @@ pub fn decode(engine_key: &[u8], user_key: &mut Vec<u8>) -> Option<Decoded> {
         }
         rest = &rest[zero + 2..];
     }
-}
-
-/// The metadata key of the user key that a record belongs to; `None`: not of the Redis data model.
-pub fn meta_of(engine_key: &[u8]) -> Option<SmallVec<[u8; INLINE_BYTES]>> {
-    let mut at = SLOT_BYTES;
-    loop {
-        at += memchr::memchr(0, engine_key.get(at..)?)?;
-        match engine_key.get(at + 1)? {
-            0xFF => at += ESCAPED_ZERO.len(),
-            0x01 => break,
-            _ => return None,
-        }
-    }
-    let mut meta = EncodedBytes::from_slice(&engine_key[..at + END.len()]);
-    meta.push(tag::META);
-    Some(meta)
-}
-
-/// Whether an engine key is that of a metadata record.
-pub fn is_meta(engine_key: &[u8]) -> bool {
-    meta_of(engine_key).is_some_and(|meta| meta.as_slice() == engine_key)
 }
 
 /// First engine key of `slot`, or of what follows the last slot.

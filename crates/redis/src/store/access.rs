@@ -7,7 +7,7 @@ use aidb_engine::batch::{Operation, WriteBatch};
 use aidb_engine::db::Snapshot;
 
 use super::{AllSlots, Mode, SlotLock, Store, Transaction, Walk};
-use crate::key::{self, MetaKey};
+use crate::key::MetaKey;
 use crate::session::Place;
 use crate::stop::{Outcome, Stop};
 use crate::value::Value;
@@ -204,21 +204,25 @@ impl<'a> Access<'a> {
         })
     }
 
-    /// As [`Store::len`]: keys of a logical database.
+    /// As [`Store::len`]: keys of a logical database, which a transaction holds whole or not at all.
     ///
     /// # Errors
-    /// As there.
+    /// As there; [`Stop::Beyond`] when a transaction does not hold every slot.
     pub fn len(self, database: usize) -> Result<u64, Stop> {
         let Some(transaction) = self.transaction else { return self.store.len(database) };
+        transaction.check_range(b"", None)?;
         let keyspace = self.store.keyspace(database);
         let changes = transaction.changes(keyspace, b"", None);
         if changes.is_empty() {
             return self.store.len(database);
         }
-        let mut walk = self.scan(keyspace, Vec::new(), None)?;
-        let mut keys = 0;
-        while let Some((record_key, _)) = walk.next()? {
-            keys += u64::from(key::is_meta(record_key));
+        let now_ms = self.store.now_ms();
+        let mut keys = if changes.is_cleared() { 0 } else { self.store.len(database)? };
+        for (key, change) in &changes.records {
+            let was_there = !changes.is_cleared()
+                && self.store.read_record(Mode::Wait, keyspace, key, |_, _| ())?.is_some();
+            let is_there = change.as_ref().is_some_and(|record| !record.is_expired(now_ms));
+            keys = keys + u64::from(is_there) - u64::from(was_there);
         }
         Ok(keys)
     }

@@ -1,8 +1,8 @@
 //! The sixteen logical databases over one engine: reads, writes, locks.
 //!
 //! A write holds the locks of all slots it touches from its first read to its commit, so every
-//! command is atomic; a read of one key needs no lock, a read of several takes theirs. Locks are
-//! always taken in ascending slot order.
+//! command is atomic. A read of one record needs no lock; one of several takes their locks, or reads
+//! them at one [`Moment`]. Locks are always taken in ascending slot order.
 
 mod access;
 mod databases;
@@ -290,9 +290,8 @@ impl Store {
             if let Operation::Put { keyspace, key, .. } | Operation::Delete { keyspace, key } =
                 operation
             {
-                if let Some(meta) = crate::key::meta_of(key) {
-                    self.touched(keyspace, &meta);
-                }
+                // Nobody watches a record of the keyspace of members.
+                self.touched(keyspace, key);
             }
         }
         if self.watches.any() {

@@ -194,6 +194,11 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// Whether nothing of the engine's records is left: keys are only removed one by one or all.
+    pub(super) fn is_cleared(&self) -> bool {
+        !self.cleared.is_empty()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.cleared.is_empty()
     }
