@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
-from typing import Any
 
 import pytest
+from tests.conformance.scenes import assert_same_replies
 from tests.conformance.servers import AidbServer
-from tests.conformance.test_differential import differ
 from tests.conformance.wire import Wire
 
 LONG = "x" * 65
@@ -558,28 +557,13 @@ COMMAND GETKEYS ZMPOP 1 a MIN
 SCRIPTS = {"hashes": HASHES, "sets": SETS, "lists": LISTS, "sorted sets": SORTED_SETS}
 
 
-def lines(script: str) -> list[str]:
-    return [line for line in script.splitlines() if line]
-
-
-def send_line(wire: Wire, line: str) -> Any:
-    wire.send(line.encode() + b"\r\n")
-    return wire.read()
-
-
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_get_the_replies_of_redis(
     server: AidbServer, redis_port: int, name: str, protocol: int
 ) -> None:
     with Wire(redis_port, protocol=protocol) as theirs, server.connect(protocol) as ours:
-        theirs("FLUSHALL")
-        for wire in (ours, theirs):
-            wire("SET", "k", "10")
-        for line in lines(SCRIPTS[name]):
-            mine, other = send_line(ours, line), send_line(theirs, line)
-            command = [word.encode() for word in line.split()]
-            assert not differ(command, mine, other), f"{line}\naidb:  {mine!r}\nredis: {other!r}"
+        assert_same_replies(ours, theirs, SCRIPTS[name])
 
 
 def fill_hash(wire: Wire, key: str, count: int) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from tests.conformance.scenes import assert_same_replies
 from tests.conformance.servers import AidbServer
-from tests.conformance.test_collections import lines, send_line
-from tests.conformance.test_differential import differ
 from tests.conformance.wire import Wire
 
 EDGES = """
@@ -77,13 +76,7 @@ KEYS = ["log:1", "log:2", "log:3"]
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_edges_get_the_replies_of_redis(server: AidbServer, redis_port: int, protocol: int) -> None:
     with Wire(redis_port, protocol=protocol) as theirs, server.connect(protocol) as ours:
-        theirs("FLUSHALL")
-        for wire in (ours, theirs):
-            wire("SET", "k", "10")
-        for line in lines(EDGES):
-            mine, other = send_line(ours, line), send_line(theirs, line)
-            command = [word.encode() for word in line.split()]
-            assert not differ(command, mine, other), f"{line}\naidb:  {mine!r}\nredis: {other!r}"
+        assert_same_replies(ours, theirs, EDGES)
 
 
 @pytest.mark.parametrize("seed", range(3))

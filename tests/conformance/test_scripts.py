@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
+from tests.conformance.scenes import never_torn
 from tests.conformance.servers import AidbServer, aidb_server
 from tests.conformance.wire import Failure, Wire, encode
 
@@ -237,25 +237,10 @@ def test_the_sandbox_holds(wire: Wire, script: str) -> None:
 
 
 def test_a_script_is_seen_whole_or_not_at_all(server: AidbServer) -> None:
-    torn: list[Any] = []
-    stop = threading.Event()
-
-    def read() -> None:
-        with server.connect() as reader:
-            while not stop.is_set():
-                left, right = reader("MGET", "{x}l", "{x}r")
-                if left != right:
-                    torn.append((left, right))
-
-    thread = threading.Thread(target=read)
-    thread.start()
     script = "redis.call('incr',KEYS[1]) redis.call('incr',KEYS[2])"
-    with server.connect() as wire:
+    with never_torn(server, "{x}l", "{x}r"), server.connect() as wire:
         for _ in range(500):
             wire("EVAL", script, 2, "{x}l", "{x}r")
-    stop.set()
-    thread.join()
-    assert not torn
 
 
 def test_keys_that_were_not_declared_are_as_safe(server: AidbServer) -> None:

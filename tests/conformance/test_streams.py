@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.conformance.scenes import assert_same_replies
 from tests.conformance.servers import AidbServer
-from tests.conformance.test_collections import lines, send_line
-from tests.conformance.test_differential import differ
 from tests.conformance.wire import Failure, Wire
 
 MAX = "18446744073709551615"
@@ -393,13 +392,7 @@ def test_scripts_get_the_replies_of_redis(
     server: AidbServer, redis_port: int, name: str, protocol: int
 ) -> None:
     with Wire(redis_port, protocol=protocol) as theirs, server.connect(protocol) as ours:
-        theirs("FLUSHALL")
-        for wire in (ours, theirs):
-            wire("SET", "k", "10")
-        for line in lines(SCRIPTS[name]):
-            mine, other = send_line(ours, line), send_line(theirs, line)
-            command = [word.encode() for word in line.split()]
-            assert not differ(command, mine, other), f"{line}\naidb:  {mine!r}\nredis: {other!r}"
+        assert_same_replies(ours, theirs, SCRIPTS[name])
 
 
 def test_a_long_stream_is_read_in_order_and_trimmed(wire: Wire) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from tests.conformance.scenes import never_torn
 from tests.conformance.servers import AidbServer, aidb_server
 from tests.conformance.wire import Failure, Status, Wire
 
@@ -88,25 +89,10 @@ def test_a_watched_key_that_expires_stops_the_transaction(wire: Wire) -> None:
 
 
 def test_nobody_sees_half_of_a_transaction(server: AidbServer) -> None:
-    stop = threading.Event()
-    torn: list[object] = []
-
-    def read() -> None:
-        with server.connect() as reader:
-            while not stop.is_set():
-                left, right = reader("MGET", "left", "right")
-                if left != right:
-                    torn.append((left, right))
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    with server.connect() as writer:
+    with never_torn(server, "left", "right"), server.connect() as writer:
         for number in range(500):
             sets = [("SET", "left", number), ("SET", "right", number)]
             writer.pipeline([("MULTI",), *sets, ("EXEC",)])
-    stop.set()
-    thread.join()
-    assert not torn
 
 
 def test_increments_under_watch_lose_nothing(server: AidbServer) -> None:
