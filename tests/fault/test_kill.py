@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import aidb
+from aidb import maintenance
 
 ROUNDS = int(os.environ.get("AIDB_KILL_ROUNDS", "4"))
 PROGRAM = Path(__file__).with_name("writer.py")
@@ -69,3 +70,29 @@ def test_every_acknowledged_batch_survives_kill_9(
             known = found
             assert dict(db.scan()) == model, f"round {round_number}, batch {found}"
             assert len(db) == len(model)
+
+
+def problems(path: Path) -> list[str]:
+    """What ``aidb check`` and ``aidb inspect`` say is wrong."""
+    found = maintenance.check_references(path)
+    for file in maintenance.files(path):
+        found += maintenance.check_file(path, file.path)
+        found += maintenance.inspect(file.path, 0)["problems"]
+    return found
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("log_mode", ["mapped", "append"])
+def test_what_kill_9_leaves_is_neither_damage_nor_loss(tmp_path: Path, log_mode: str) -> None:
+    random = Random(f"damage {log_mode}")
+    for round_number in range(ROUNDS):
+        path = tmp_path / str(round_number)
+        acknowledged = run_and_kill(path, "none", log_mode, random.random() * 0.3)
+        assert problems(path) == []
+        with aidb.open(path, read_only=True) as db:
+            found = dict(db.scan())
+        assert int(found[writer.COUNTER]) >= acknowledged
+        assert maintenance.repair(path)["lost"] == []
+        assert problems(path) == []
+        with aidb.open(path) as db:
+            assert dict(db.scan()) == found

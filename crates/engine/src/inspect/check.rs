@@ -3,79 +3,50 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aidb_base::{FileNumber, Result, hash};
+use aidb_base::{FileNumber, Result};
 
-use super::{Subject, is_finding, own_uid, subject};
+use super::known::Known;
+use super::{Subject, is_finding, subject};
 use crate::blob::BlobFile;
 use crate::cache::BlockCache;
 use crate::file_names::{self, FileKind};
 use crate::table::Table;
-use crate::version::{State, manifest};
 use crate::vfs::Vfs;
 use crate::wal::format::SegmentHeader;
 
 /// Verifies everything in the file at `path` of the database at `dir`: checksums, order, counts,
-/// and size and digest where the manifest knows them. Returns what is wrong.
+/// and size and digest where the manifest knows them. Returns what is wrong; what a process left
+/// unfinished when it was killed is not.
 ///
 /// # Errors
 /// As [`super::file`]; damage is no error.
 pub fn check(vfs: &dyn Vfs, dir: &Path, path: &Path) -> Result<Vec<String>> {
     let known = Known::of(vfs, dir);
-    let verified = match subject(path)? {
-        Subject::Numbered(FileKind::Table, number) => known.check_table(vfs, path, number),
-        Subject::Numbered(FileKind::Blob, number) => known.check_blob(vfs, path, number),
+    let subject = subject(path)?;
+    let verified = match subject {
+        Subject::Numbered(FileKind::Table, number) => check_table(&known, vfs, path, number),
+        Subject::Numbered(FileKind::Blob, number) => check_blob(&known, vfs, path, number),
         Subject::Current | Subject::Numbered(FileKind::Manifest | FileKind::Wal, _) => {
             return Ok(super::file(vfs, path, 0)?.problems);
         }
     };
     match verified {
         Ok(()) => Ok(Vec::new()),
+        Err(error) if is_finding(&error) && known.is_leftover(subject) => Ok(Vec::new()),
         Err(error) if is_finding(&error) => Ok(vec![error.message().to_owned()]),
         Err(error) => Err(error),
     }
 }
 
-/// What the manifest says, if it can be read.
-struct Known {
-    manifest: Option<([u8; 16], State)>,
+fn check_table(known: &Known, vfs: &dyn Vfs, path: &Path, number: FileNumber) -> Result<()> {
+    let uid = known.uid_or_claimed(vfs, path, number)?;
+    let table = Table::open(vfs, path, uid, Arc::new(BlockCache::new(0)))?;
+    table.verify(known.table_digest(number))
 }
 
-impl Known {
-    fn of(vfs: &dyn Vfs, dir: &Path) -> Self {
-        let read = || -> Result<Option<([u8; 16], State)>> {
-            let Some(number) = manifest::read_current(vfs, dir)? else { return Ok(None) };
-            let replayed = manifest::read(vfs, dir, number)?;
-            Ok(Some((replayed.uuid, replayed.state)))
-        };
-        // A manifest that cannot be read is a finding of its own file.
-        Self { manifest: read().ok().flatten() }
-    }
-
-    /// Identity that file `number` must have; without a manifest, the one it claims.
-    fn uid(&self, vfs: &dyn Vfs, path: &Path, number: FileNumber) -> Result<u64> {
-        match &self.manifest {
-            Some((uuid, _)) => Ok(hash::file_uid(uuid, number)),
-            None => own_uid(vfs, path),
-        }
-    }
-
-    fn check_table(&self, vfs: &dyn Vfs, path: &Path, number: FileNumber) -> Result<()> {
-        let recorded = self.manifest.as_ref().and_then(|(_, state)| {
-            state.trees.values().find_map(|tree| tree.tables.get(&number)).map(|it| it.meta.digest)
-        });
-        let uid = self.uid(vfs, path, number)?;
-        Table::open(vfs, path, uid, Arc::new(BlockCache::new(0)))?.verify(recorded)
-    }
-
-    fn check_blob(&self, vfs: &dyn Vfs, path: &Path, number: FileNumber) -> Result<()> {
-        let recorded = self
-            .manifest
-            .as_ref()
-            .and_then(|(_, state)| state.blobs.get(&number))
-            .map(|blob| blob.meta.digest);
-        let uid = self.uid(vfs, path, number)?;
-        BlobFile::open(vfs, path, number, uid)?.verify(recorded)
-    }
+fn check_blob(known: &Known, vfs: &dyn Vfs, path: &Path, number: FileNumber) -> Result<()> {
+    let uid = known.uid_or_claimed(vfs, path, number)?;
+    BlobFile::open(vfs, path, number, uid)?.verify(known.blob_digest(number))
 }
 
 /// Compares the manifest in use with the files beside it: tables and blob files that are missing or
@@ -85,7 +56,8 @@ impl Known {
 /// Those of the file system; damage is no error.
 pub fn check_references(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    let Some((_, state)) = Known::of(vfs, dir).manifest else {
+    let known = Known::of(vfs, dir);
+    let Some(state) = known.state() else {
         problems.push("no manifest can be read, so files cannot be compared with it".to_owned());
         return Ok(problems);
     };

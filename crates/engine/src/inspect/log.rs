@@ -7,9 +7,15 @@ use aidb_base::{Error, Result, hash};
 use super::report::{Report, Row, uuid_text};
 use crate::batch::{Operation, Operations};
 use crate::wal::format::{HEADER_BYTES, HeaderFault, Record, RecordType, SegmentHeader};
-use crate::wal::reader::{Records, Tail, assess_tail};
+use crate::wal::reader::{Headless, Records, Tail, assess_headless, assess_tail};
 
-pub fn describe(bytes: &[u8], path: &Path, boot_id: u64, report: &mut Report) -> Result<()> {
+/// Reports a segment. `uid_by_place` tells its identity when its own header does not.
+pub fn describe(
+    bytes: &[u8],
+    path: &Path,
+    (boot_id, uid_by_place): (u64, &dyn Fn() -> Option<u64>),
+    report: &mut Report,
+) -> Result<()> {
     let uid = own_uid(bytes);
     let header = match SegmentHeader::decode(bytes, uid) {
         Ok(header) => header,
@@ -21,8 +27,8 @@ pub fn describe(bytes: &[u8], path: &Path, boot_id: u64, report: &mut Report) ->
             )));
         }
         Err(HeaderFault::Damaged(what)) => {
-            report.summary = "damaged header".to_owned();
-            report.problem(format_args!("header: {what}"));
+            report.fact("file_bytes", bytes.len());
+            describe_headless(assess_headless(bytes, uid_by_place()), what, report);
             return Ok(());
         }
     };
@@ -36,6 +42,20 @@ pub fn describe(bytes: &[u8], path: &Path, boot_id: u64, report: &mut Report) ->
     let end = describe_records(bytes, uid, header.first_seq.saturating_sub(1), report);
     describe_tail(bytes, (uid, header.boot_id == boot_id), end, report);
     Ok(())
+}
+
+fn describe_headless(found: Headless, what: &str, report: &mut Report) {
+    match found {
+        Headless::Reserved => report.summary = "reserved, no record written yet".to_owned(),
+        Headless::Unfinished { bytes } => {
+            report.fact("torn_bytes", bytes);
+            report.summary = "no whole record: it was being begun".to_owned();
+        }
+        Headless::Damaged => {
+            report.summary = "damaged header".to_owned();
+            report.problem(format_args!("header: {what}"));
+        }
+    }
 }
 
 /// Identity of the segment according to its own header.

@@ -10,6 +10,7 @@ mod blob;
 mod check;
 mod current;
 mod directory;
+mod known;
 mod log;
 mod manifest;
 mod report;
@@ -21,6 +22,8 @@ use aidb_base::{Error, Result};
 
 use crate::file_names::FileKind;
 use crate::vfs::Vfs;
+
+use known::Known;
 
 pub(crate) use log::own_uid as segment_uid;
 
@@ -72,8 +75,9 @@ pub fn file(vfs: &dyn Vfs, path: &Path, rows_max: usize) -> Result<Report> {
         Subject::Numbered(FileKind::Manifest, number) => {
             manifest::describe(&read(vfs, path)?, path, number, &mut report)?;
         }
-        Subject::Numbered(FileKind::Wal, _) => {
-            log::describe(&read(vfs, path)?, path, vfs.boot_id(), &mut report)?;
+        Subject::Numbered(FileKind::Wal, number) => {
+            let uid = || Known::around(vfs, path, FileKind::Wal).uid(number);
+            log::describe(&read(vfs, path)?, path, (vfs.boot_id(), &uid), &mut report)?;
         }
         Subject::Numbered(FileKind::Table, number) => {
             table::describe(vfs, path, number, &mut report)?;
@@ -82,7 +86,19 @@ pub fn file(vfs: &dyn Vfs, path: &Path, rows_max: usize) -> Result<Report> {
             blob::describe(vfs, path, number, &mut report)?;
         }
     }
+    excuse_leftover(vfs, path, subject, &mut report);
     Ok(report)
+}
+
+/// A file that no manifest names yet, or any more, may be incomplete without harm.
+fn excuse_leftover(vfs: &dyn Vfs, path: &Path, subject: Subject, report: &mut Report) {
+    let Subject::Numbered(kind, _) = subject else { return };
+    if !report.problems.is_empty() && Known::around(vfs, path, kind).is_leftover(subject) {
+        report.summary = "left behind by an unfinished job; the next open removes it".to_owned();
+        for problem in std::mem::take(&mut report.problems) {
+            report.fact("unfinished", problem);
+        }
+    }
 }
 
 fn subject(path: &Path) -> Result<Subject> {

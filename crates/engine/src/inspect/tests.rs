@@ -252,6 +252,45 @@ fn truncated_files_never_panic() {
 }
 
 #[test]
+fn what_a_killed_process_leaves_is_no_damage() {
+    let vfs = database();
+    let create = |path: PathBuf, bytes: &[u8]| {
+        replace(&vfs, &path, bytes);
+        path
+    };
+    let whole = read(&vfs, &file_names::table(&dir(), TABLE)).unwrap();
+    let header = read(&vfs, &file_names::wal(&dir(), LOG)).unwrap()[..wal::HEADER_BYTES].to_vec();
+    let mut half = header[..40].to_vec();
+    half.resize(4096, 0);
+    let left = [
+        create(file_names::wal(&dir(), 20), &[0; 4096]),
+        create(file_names::wal(&dir(), 21), b""),
+        create(file_names::wal(&dir(), 22), &half),
+        create(file_names::table(&dir(), 23), &whole[..whole.len() / 2]),
+        create(file_names::blob(&dir(), 24), b"aidb"),
+        create(file_names::manifest(&dir(), 25), b""),
+    ];
+    for path in &left {
+        let report = file(&vfs, path, 10).unwrap();
+        assert_eq!(report.problems, [""; 0], "{}", path.display());
+        assert_eq!(check(&vfs, &dir(), path).unwrap(), [""; 0], "{}", path.display());
+    }
+    assert_eq!(check_references(&vfs, &dir()).unwrap(), [""; 0]);
+    assert_eq!(file(&vfs, &left[0], 0).unwrap().summary, "reserved, no record written yet");
+    assert!(file(&vfs, &left[3], 0).unwrap().summary.starts_with("left behind"));
+}
+
+#[test]
+fn a_segment_that_lost_its_header_is_damage() {
+    let vfs = database();
+    let path = file_names::wal(&dir(), LOG);
+    let mut bytes = read(&vfs, &path).unwrap();
+    bytes[..8].fill(0);
+    replace(&vfs, &path, &bytes);
+    assert_eq!(check(&vfs, &dir(), &path).unwrap(), ["header: not a log segment (wrong magic)"]);
+}
+
+#[test]
 fn missing_and_resized_files_are_found() {
     let vfs = database();
     vfs.remove(&file_names::table(&dir(), TABLE)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aidb_base::{Error, KeyspaceId, Result, Seq};
+use aidb_base::{Error, FileNumber, KeyspaceId, Result, Seq, hash};
 use std::collections::BTreeMap;
 
 use super::Work;
@@ -12,7 +12,7 @@ use crate::file_names::{self, FileKind};
 use crate::inspect::segment_uid;
 use crate::iterator::{OwnedEntry, VecCursor};
 use crate::wal::format::{HeaderFault, Record, RecordType, SegmentHeader};
-use crate::wal::reader::{Records, Tail, assess_tail};
+use crate::wal::reader::{Headless, Records, Tail, assess_headless, assess_tail};
 
 /// Entries by keyspace, those of a batch in reverse order: on equal sequence numbers the later
 /// operation must come first.
@@ -23,12 +23,11 @@ pub fn collect(work: &mut Work<'_>) -> Result<()> {
     let mut entries = Entries::new();
     let mut last_seq = None;
     for number in FileKind::Wal.list(work.vfs, work.dir)? {
-        let path = file_names::wal(work.dir, number);
         if work.survey.is_complete && number < work.survey.state.log_floor {
-            work.merged.push(path);
+            work.merged.push(file_names::wal(work.dir, number));
             continue;
         }
-        collect_segment(work, &path, &mut entries, &mut last_seq)?;
+        collect_segment(work, number, &mut entries, &mut last_seq)?;
     }
     for (keyspace, entries) in entries {
         work.sources_of(keyspace).cursors.push(VecCursor::new(entries).into());
@@ -38,10 +37,11 @@ pub fn collect(work: &mut Work<'_>) -> Result<()> {
 
 fn collect_segment(
     work: &mut Work<'_>,
-    path: &Path,
+    number: FileNumber,
     entries: &mut Entries,
     last_seq: &mut Option<Seq>,
 ) -> Result<()> {
+    let path = &file_names::wal(work.dir, number);
     let bytes = crate::inspect::read(work.vfs, path)?;
     let uid = segment_uid(&bytes);
     match SegmentHeader::decode(&bytes, uid) {
@@ -56,6 +56,12 @@ fn collect_segment(
             )));
         }
         Err(HeaderFault::Damaged(what)) => {
+            let is_known = work.survey.is_uuid_known;
+            let uid = is_known.then(|| hash::file_uid(&work.survey.uuid, number));
+            if assess_headless(&bytes, uid) != Headless::Damaged {
+                work.merged.push(path.to_owned());
+                return Ok(());
+            }
             work.lose(path, format!("all batches of the segment ({what})"));
             work.damaged.push(path.to_owned());
             return Ok(());

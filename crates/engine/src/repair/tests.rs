@@ -70,6 +70,17 @@ fn flip(vfs: &MemVfs, path: &Path, at: usize) {
 }
 
 #[test]
+fn what_a_killed_process_left_is_no_loss() {
+    let vfs = database();
+    replace(&vfs, &file_names::wal(&dir(), 20), &[0; 4096]);
+    replace(&vfs, &file_names::table(&dir(), 21), b"begun");
+    let (report, vfs) = repaired(vfs);
+    assert_eq!(report.lost, []);
+    assert_eq!(content(&*vfs), expected());
+    assert!(!vfs.exists(&dir().join(LOST_DIR)).unwrap());
+}
+
+#[test]
 fn a_sound_database_loses_nothing() {
     let (report, vfs) = repaired(database());
     assert_eq!(report.lost, []);

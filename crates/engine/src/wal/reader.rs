@@ -86,6 +86,35 @@ pub fn assess_tail(bytes: &[u8], uid: u64, end: usize, last: Seq) -> Tail {
     }
 }
 
+/// What a segment without a valid header is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Headless {
+    /// Room reserved for a segment that was never begun: nothing, or zeroes.
+    Reserved,
+    /// No valid record, or such as nobody was promised: the header never reached the disk.
+    Unfinished {
+        /// Bytes up to the last one that is not zero.
+        bytes: u64,
+    },
+    /// There was a header, and records that may have been promised are without it now.
+    Damaged,
+}
+
+/// Judges a segment whose header is not valid. Without its identity, `None`, its records cannot be
+/// told from other bytes.
+pub fn assess_headless(bytes: &[u8], uid: Option<u64>) -> Headless {
+    let Some(last_used) = bytes.iter().rposition(|&byte| byte != 0) else {
+        return Headless::Reserved;
+    };
+    let never_written = bytes.iter().take(HEADER_BYTES).all(|&byte| byte == 0);
+    let unfinished = Headless::Unfinished { bytes: last_used as u64 + 1 };
+    match uid.map(|uid| assess_tail(bytes, uid, HEADER_BYTES, 0)) {
+        Some(Tail::Clean | Tail::Torn { .. }) => unfinished,
+        Some(Tail::Broken { durable_end: 0, .. }) if never_written => unfinished,
+        Some(Tail::Broken { .. }) | None => Headless::Damaged,
+    }
+}
+
 /// The durable end that a record declares for its own segment; 0 = none.
 pub fn promised_end(record: &Record<'_>) -> u64 {
     let is_marker = record.kind == RecordType::SyncMarker as u8;

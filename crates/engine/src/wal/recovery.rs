@@ -7,7 +7,9 @@ use aidb_base::{Epoch, Error, FileNumber, Result, Seq, hash};
 
 use super::format::{HEADER_BYTES, HeaderFault, RecordType, SegmentHeader};
 use super::log::Retired;
-use super::reader::{Records, Tail, assess_tail, corruption, promised_end};
+use super::reader::{
+    Headless, Records, Tail, assess_headless, assess_tail, corruption, promised_end,
+};
 use crate::file_names::FileKind;
 use crate::planted::{Bug, is_planted};
 use crate::vfs::{ReadFile, Vfs};
@@ -163,7 +165,8 @@ fn find_segments(
                 )));
             }
             Err(HeaderFault::Damaged(what)) => {
-                if is_damage(bytes.get(), uid) && !scope.salvage {
+                let found = assess_headless(bytes.get(), Some(uid));
+                if found == Headless::Damaged && !scope.salvage {
                     return Err(corruption(&path, 0, what));
                 }
                 recovered.discarded.push(path);
@@ -191,16 +194,6 @@ fn first_needed(found: &[Found], scope: &Scope<'_>) -> usize {
         start -= 1;
     }
     start
-}
-
-/// Whether records without a valid header mean damage. They do not when the header's sector never
-/// reached the disk (it is zeroes then) and nothing says that the segment was synced.
-fn is_damage(bytes: &[u8], uid: u64) -> bool {
-    let never_written = bytes.iter().take(HEADER_BYTES).all(|&byte| byte == 0);
-    match assess_tail(bytes, uid, HEADER_BYTES, 0) {
-        Tail::Broken { durable_end, .. } => durable_end > 0 || !never_written,
-        Tail::Clean | Tail::Torn { .. } => false,
-    }
 }
 
 fn read(vfs: &dyn Vfs, path: &Path) -> Result<Bytes> {
