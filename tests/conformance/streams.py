@@ -6,11 +6,13 @@ from collections.abc import Callable
 from random import Random
 
 from tests.conformance.collection_streams import COLLECTIONS
+from tests.conformance.string_streams import BITMAPS
 
 Command = list[bytes]
 
 KEYS = [b"a", b"b", b"{t}1", b"{t}2", b"", b"with space", b"zero\0byte", b"\xff\xfe", b"x" * 300]
 TYPED = {
+    b"b": [b"bits", b"{t}bits", b"a"],
     b"x": [b"stream", b"{t}stream"],
     b"h": [b"hash", b"{t}hash", b"big:hash"],
     b"s": [b"set", b"{t}set", b"big:set", b"numbers"],
@@ -57,6 +59,9 @@ class Stream:
             case _:
                 place = self._random.randrange(len(command))
                 return [*command[:place], b"bogus", *command[place + 1 :]]
+
+    def below(self, bound: int) -> int:
+        return self._random.randrange(bound)
 
     def key(self) -> bytes:
         return self._random.choice(KEYS)
@@ -329,7 +334,7 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     ),
 }
 
-MAKERS |= COLLECTIONS
+MAKERS |= COLLECTIONS | BITMAPS
 TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"MULTI": lambda s: [],
     b"EXEC": lambda s: [],

@@ -6,6 +6,7 @@
 //! answers [`stop::Stop::WouldBlock`] and is run again elsewhere. This crate knows no sockets, no
 //! threads and no clients beyond their [`session::Session`]; those live in `aidb-node`.
 
+pub mod bitmap;
 pub mod collection;
 pub mod commands;
 pub mod geo;

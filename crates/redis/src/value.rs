@@ -130,12 +130,17 @@ impl<'a> Value<'a> {
         if self.kind != Type::String {
             return collection::encoding_name(self.kind, self.flags);
         }
-        match self.encoding {
-            Encoding::Pieces => "raw",
-            Encoding::Whole if parse_integer(self.bytes).is_some() => "int",
-            _ if self.bytes.len() <= EMBEDDED_BYTES_MAX => "embstr",
-            _ => "raw",
-        }
+        encoding_name(self.encoding, self.bytes)
+    }
+}
+
+/// The answer of OBJECT ENCODING for a string.
+pub fn encoding_name(encoding: Encoding, bytes: &[u8]) -> &'static str {
+    match encoding {
+        Encoding::Pieces => "raw",
+        Encoding::Whole if parse_integer(bytes).is_some() => "int",
+        _ if bytes.len() <= EMBEDDED_BYTES_MAX => "embstr",
+        _ => "raw",
     }
 }
 

@@ -4,6 +4,8 @@
 //! last step that can fail, and then replies. So it may stop anywhere before the commit without
 //! effect, and be run again in [`Mode::Wait`].
 
+pub mod bitfields;
+pub mod bitmaps;
 pub mod blocking;
 pub mod expiry;
 pub mod geo;
@@ -48,7 +50,7 @@ use crate::session::Session;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
 use crate::store::{Access, Mode, SlotLock};
 use crate::table::{Command, Layer};
-use crate::value::{Encoding, Value, header};
+use crate::value::{Encoding, Value, encoding_name, header};
 
 /// A handler of the data model.
 pub type Handler = fn(&mut Call<'_>) -> Outcome;
@@ -285,11 +287,24 @@ impl<'a> Call<'a> {
 /// Scratch memory above this size is given back.
 const RECORD_KEPT_MAX: usize = 1 << 20;
 
-/// A string read from the store.
+/// A string read from the store; by default an empty one that was built in pieces.
 struct StoredString {
     bytes: Vec<u8>,
     encoding: Encoding,
     expire_at_ms: u64,
+}
+
+impl Default for StoredString {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), encoding: Encoding::Pieces, expire_at_ms: 0 }
+    }
+}
+
+impl StoredString {
+    /// Whether Redis keeps it as an object that can be changed in its place.
+    fn is_raw(&self) -> bool {
+        encoding_name(self.encoding, &self.bytes) == "raw"
+    }
 }
 
 /// The record of a key of any type.

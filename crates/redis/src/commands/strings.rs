@@ -4,11 +4,11 @@ use crate::number::parse_integer;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
 use crate::value::Encoding;
 
+use super::Call;
 use super::set_options::{self, ExpiryOption, Family, SetCondition, TimeUnit};
-use super::{Call, StoredString};
 
 /// Longest string, the limit of Redis.
-const STRING_BYTES_MAX: usize = 512 << 20;
+pub(super) const STRING_BYTES_MAX: usize = 512 << 20;
 
 /// `GET key`
 #[inline]
@@ -201,11 +201,7 @@ pub fn setrange(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     }
     check_length(offset.saturating_add(piece.len()))?;
-    let mut string = old.unwrap_or(StoredString {
-        bytes: Vec::new(),
-        encoding: Encoding::Pieces,
-        expire_at_ms: 0,
-    });
+    let mut string = old.unwrap_or_default();
     let end = offset + piece.len();
     if string.bytes.len() < end {
         string.bytes.resize(end, 0);
