@@ -18,7 +18,7 @@ use crate::metrics::NodeMetrics;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
-use crate::script::Scripts;
+use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 use crate::shared::{Saves, Shared, StopSignal};
 
@@ -40,6 +40,7 @@ impl Node {
     /// `Invalid` or `Unavailable` when the address cannot be had; those of the engine.
     pub fn start(db: Db, options: NodeOptions) -> Result<Self> {
         let store = Store::open(db, options.appendfsync)?;
+        let functions = Functions::open(&store)?;
         let listeners = listen(&options)?;
         let reactors = match options.reactors {
             // The other half is left to flush, compaction and the kernel's network work.
@@ -55,7 +56,7 @@ impl Node {
             polls.push(poll);
         }
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let shared = Arc::new(share(store, options, mailboxes, addresses));
+        let shared = Arc::new(share((store, functions), options, mailboxes, addresses));
         let weak = Arc::downgrade(&shared);
         shared.store.waiters().set_caller(move |place| {
             if let Some(shared) = weak.upgrade() {
@@ -120,7 +121,7 @@ impl Drop for Node {
 }
 
 fn share(
-    store: Store,
+    (store, functions): (Store, Functions),
     options: NodeOptions,
     mailboxes: Vec<Mailbox>,
     addresses: Vec<SocketAddr>,
@@ -141,6 +142,7 @@ fn share(
         clients: Clients::default(),
         pubsub: PubSub::default(),
         scripts: Scripts::default(),
+        functions,
         pool: Pool::new(options.pool_threads_max),
         mailboxes,
         addresses,

@@ -13,7 +13,7 @@ use crate::mailbox::Mailbox;
 use crate::metrics::{NodeMetrics, ThreadMetrics, read};
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
-use crate::script::Scripts;
+use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 
 /// The node as its threads see it.
@@ -24,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) pubsub: PubSub,
     pub(crate) scripts: Scripts,
+    pub(crate) functions: Functions,
     pub(crate) pool: Pool,
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) addresses: Vec<SocketAddr>,

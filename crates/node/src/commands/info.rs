@@ -101,6 +101,9 @@ fn memory(shared: &Shared, text: &mut String) {
     field(text, "used_memory_cache", stats.cache_bytes);
     let (scripts, bytes) = shared.scripts.size();
     field(text, "number_of_cached_scripts", scripts);
+    let (libraries, functions) = shared.functions.count();
+    field(text, "number_of_libraries", libraries);
+    field(text, "number_of_functions", functions);
     field(text, "used_memory_scripts", bytes);
     field(text, "maxmemory", shared.options.memory_bytes);
     field(text, "maxmemory_human", human(shared.options.memory_bytes));

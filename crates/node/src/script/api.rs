@@ -3,8 +3,8 @@
 use mlua::{Lua, LuaString, MultiValue, Table, Value};
 
 use super::convert::{error_table, tagged};
-use super::library::digest;
 use super::numbers::number_of;
+use super::scripts::digest;
 use super::thrown::reply;
 use crate::commands::REDIS_VERSION;
 

@@ -1,4 +1,4 @@
-//! Scripts: EVAL and its kin.
+//! Scripts and functions: EVAL, FCALL and their kin.
 //!
 //! A script runs like a transaction: it holds the slots of the keys it declares, its commands gather
 //! their writes and read them, and one batch is committed at its end. When it touches a key that it did
@@ -9,14 +9,21 @@
 
 mod api;
 mod bits;
+mod busy;
 mod convert;
+mod flags;
+mod function_command;
+mod functions;
 mod interpreter;
 mod json;
-mod library;
 mod msgpack;
 mod numbers;
 mod pack;
+mod program;
+mod registration;
 mod running;
+mod scripts;
+mod shebang;
 mod thrown;
 
 use std::sync::Arc;
@@ -28,13 +35,18 @@ use aidb_redis::{Outcome, Stop};
 
 use crate::commands::NodeCall;
 
+pub(crate) use function_command::{fcall, function};
+pub(crate) use functions::Functions;
 pub(crate) use interpreter::Interpreter;
-use library::Script;
-pub(crate) use library::{Scripts, digest};
+use program::Program;
 use running::{Attempt, attempt};
+use scripts::Script;
+pub(crate) use scripts::{Scripts, digest};
 
 const HELP: &[&str] = &[
     "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DEBUG NO",
+    "    The debugger is never on; YES and SYNC are refused.",
     "EXISTS <sha1> [<sha1> ...]",
     "    Tell which scripts are known.",
     "FLUSH [ASYNC|SYNC]",
@@ -58,12 +70,21 @@ pub(crate) enum Source {
 
 /// `EVAL script numkeys [key …] [arg …]`, `EVALSHA`, `EVAL_RO`, `EVALSHA_RO`
 pub(crate) fn eval(call: &mut NodeCall<'_>, source: Source, is_read_only: bool) -> Outcome {
-    let count = number_of_keys(call)?;
-    let script = find(call, source)?;
-    let is_read_only = is_read_only || script.is_read_only;
+    let count = number_of_keys(call, "ERR value is not an integer or out of range")?;
+    let program = Program::Script(find(call, source)?);
+    start(call, &program, count, is_read_only)
+}
+
+/// Runs a program with `count` keys for a command that may be `_ro`.
+fn start(call: &mut NodeCall<'_>, program: &Program, count: usize, is_read_only: bool) -> Outcome {
+    let forbids_writes = program.flags().map(|flags| flags.forbid_writes());
+    if is_read_only && forbids_writes == Some(false) {
+        return Err(Stop::fail("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    let is_read_only = is_read_only || forbids_writes == Some(true);
     if call.store.is_transaction() {
         // EXEC holds the slots and commits.
-        return match attempt(call, &script, count, call.store, is_read_only)? {
+        return match attempt(call, program, count, call.store, is_read_only)? {
             Attempt::Done => Ok(()),
             Attempt::Roamed => Err(Stop::Beyond),
             Attempt::TookLong => Err(Stop::WouldBlock),
@@ -75,23 +96,23 @@ pub(crate) fn eval(call: &mut NodeCall<'_>, source: Source, is_read_only: bool) 
         .take(count)
         .map(|key| MetaKey::encode(key).map(|key| key.slot()))
         .collect::<Result<_, _>>()?;
-    if !script.needs_every_slot() {
-        match alone(call, &script, count, Some(slots), is_read_only)? {
+    if !program.needs_every_slot() {
+        match alone(call, program, count, Some(slots), is_read_only)? {
             Attempt::Done => return Ok(()),
             Attempt::TookLong => return Err(Stop::WouldBlock),
-            Attempt::Roamed => script.learn_that_it_roams(),
+            Attempt::Roamed => program.learn_that_it_roams(),
         }
     }
     if call.mode == Mode::Try {
         return Err(Stop::WouldBlock);
     }
-    alone(call, &script, count, None, is_read_only).map(|_| ())
+    alone(call, program, count, None, is_read_only).map(|_| ())
 }
 
-/// Runs a script as a transaction of its own; `None` = every slot.
+/// Runs a program as a transaction of its own; `None` = every slot.
 fn alone(
     call: &mut NodeCall<'_>,
-    script: &Arc<Script>,
+    program: &Program,
     keys: usize,
     slots: Option<Vec<u16>>,
     is_read_only: bool,
@@ -109,7 +130,7 @@ fn alone(
     let mark = call.reply.mark();
     let commits = call.worker.scratch.counters.commits;
     let mut attempted =
-        attempt(call, script, keys, Access::within(store, &transaction), is_read_only);
+        attempt(call, program, keys, Access::within(store, &transaction), is_read_only);
     if matches!(attempted, Ok(Attempt::Done)) {
         if let Err(stop) = store.commit_transaction(call.mode, transaction) {
             attempted = Err(stop);
@@ -124,8 +145,9 @@ fn alone(
     attempted
 }
 
-fn number_of_keys(call: &NodeCall<'_>) -> Result<usize, Stop> {
-    let count = parse_integer(call.args.get(2)).ok_or(aidb_redis::stop::NOT_AN_INTEGER)?;
+/// The number of keys that a command declares; `no_number` is the answer to something else.
+fn number_of_keys(call: &NodeCall<'_>, no_number: &'static str) -> Result<usize, Stop> {
+    let count = parse_integer(call.args.get(2)).ok_or_else(|| Stop::fail(no_number))?;
     if count > call.args.len() as i64 - 3 {
         return Err(Stop::fail("ERR Number of keys can't be greater than number of args"));
     }
@@ -149,9 +171,7 @@ fn load(call: &mut NodeCall<'_>, text: &[u8]) -> Result<Arc<Script>, Stop> {
         return Ok(script);
     }
     let script = Arc::new(Script::parse(text)?);
-    call.worker.interpreter()?.compile(&script).map_err(|message| {
-        Stop::fail(format!("ERR Error compiling script (new function): {message}"))
-    })?;
+    call.worker.interpreter()?.function_of(&Program::Script(Arc::clone(&script)))?;
     call.shared().scripts.add(&script);
     Ok(script)
 }
@@ -184,12 +204,28 @@ pub(crate) fn script(call: &mut NodeCall<'_>) -> Outcome {
             call.reply.ok();
         }
         b"kill" => {
-            if !call.shared().scripts.kill() {
-                return Err(Stop::fail("NOTBUSY No scripts in execution right now."));
-            }
+            call.shared().scripts.running.kill(false)?;
+            call.reply.ok();
+        }
+        b"debug" => {
+            debug(call.args.get(2))?;
             call.reply.ok();
         }
         _ => call.help(HELP)?,
     }
     Ok(())
+}
+
+/// There is no debugger: it can only be switched off.
+fn debug(mode: &[u8]) -> Outcome {
+    if mode.eq_ignore_ascii_case(b"no") {
+        return Ok(());
+    }
+    if mode.eq_ignore_ascii_case(b"yes") || mode.eq_ignore_ascii_case(b"sync") {
+        return Err(Stop::fail(
+            "ERR SCRIPT DEBUG is not supported: scripts of several clients run at the same time; \
+             use redis.log() instead",
+        ));
+    }
+    Err(Stop::fail("ERR Use SCRIPT DEBUG YES/SYNC/NO"))
 }

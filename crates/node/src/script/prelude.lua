@@ -1,7 +1,9 @@
 -- The world in which scripts live, built once per interpreter.
 --
 -- Receives what only the node can do (`native`) and gives back the environment of scripts, the table
--- behind it, where KEYS and ARGV are put, and the function that runs a compiled script.
+-- behind it, where KEYS and ARGV are put, the function that runs a compiled script; then the environment
+-- of libraries of functions, the table behind their `redis`, and the function that switches between what
+-- a library sees while it is loaded and what its functions see when they are called.
 -- Tables of the environment are seen through proxies: reading goes to the real ones, writing fails.
 
 local native = ...
@@ -67,34 +69,35 @@ function real.getmetatable(t)
   return getmetatable_(t)
 end
 
-local environment = seal(real)
-real._G = environment
-setmetatable_(real, {
-  __index = function(_, name)
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-  end,
-})
+local function complete(t)
+  return setmetatable_(t, {
+    __index = function(_, name)
+      error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    end,
+  })
+end
 
 -- Text only: compiled code could do anything.
-local function compiled(text, name)
-  local f, message = native.compile(text, name)
-  if f then return f end
-  return nil, message
-end
-function real.loadstring(text, name) return compiled(text, name or text) end
-function real.load(pieces, name)
-  local parts = {}
-  while true do
-    local piece = pieces()
-    if piece == nil or piece == "" then break end
-    parts[#parts + 1] = piece
+local function add_compilers(world, environment)
+  local function compiled(text, name)
+    local f, message = native.compile(text, name, environment)
+    if f then return f end
+    return nil, message
   end
-  return compiled(concat(parts), name or "=(load)")
+  function world.loadstring(text, name) return compiled(text, name or text) end
+  function world.load(pieces, name)
+    local parts = {}
+    while true do
+      local piece = pieces()
+      if piece == nil or piece == "" then break end
+      parts[#parts + 1] = piece
+    end
+    return compiled(concat(parts), name or "=(load)")
+  end
 end
 
 real.bit, real.cjson = seal(native.bit), seal(native.cjson)
 real.cmsgpack, real.struct = seal(native.cmsgpack), seal(native.struct)
-real.redis = seal(native.redis)
 
 -- What native code throws is opaque; scripts see text, and so they do of a thrown reply.
 local function text_of(e)
@@ -111,6 +114,32 @@ function real.xpcall(f, handler)
   return xpcall(f, function(e) return handler(text_of(e)) end)
 end
 
+-- Two worlds from here on: that of scripts and that of functions.
+local of_functions = {}
+for name, value in next_, real do of_functions[name] = value end
+
+local environment = seal(real)
+real._G, real.redis = environment, seal(native.redis)
+add_compilers(real, environment)
+complete(real)
+
+local redis_of_functions = {}
+for name, value in next_, native.redis do redis_of_functions[name] = value end
+redis_of_functions.breakpoint, redis_of_functions.debug = nil, nil
+redis_of_functions.replicate_commands = nil
+
+local library_environment = seal(of_functions)
+of_functions._G, of_functions.redis = library_environment, seal(redis_of_functions)
+add_compilers(of_functions, library_environment)
+complete(of_functions)
+
+-- While a library is loaded it sees nothing but what it needs to register its functions.
+local while_loading = complete({ redis = seal(complete(native.registration)) })
+local library_meta = getmetatable_(library_environment)
+local function load_libraries(is_loading)
+  library_meta.__index = is_loading and while_loading or of_functions
+end
+
 local function handler(e)
   local text
   if type(e) == "table" then
@@ -124,6 +153,9 @@ local function handler(e)
   return { err = text, line = native.line() }
 end
 
-local function run(f) return xpcall(f, handler) end
+local function run(f, keys, arguments)
+  if keys == nil then return xpcall(f, handler) end
+  return xpcall(function() return f(keys, arguments) end, handler)
+end
 
-return environment, real, run
+return environment, real, run, library_environment, redis_of_functions, load_libraries

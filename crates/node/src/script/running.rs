@@ -10,9 +10,9 @@ use aidb_redis::{Session, Stop};
 use mlua::{Function, Lua, MultiValue, Value};
 
 use super::convert::{answer, error_table, read};
-use super::interpreter::{Interpreter, Ran};
-use super::library::Script;
+use super::interpreter::{Interpreter, Ran, Run};
 use super::numbers::shortest;
+use super::program::Program;
 use super::thrown::reply;
 use crate::clients::Client;
 use crate::commands::NodeCall;
@@ -44,26 +44,30 @@ struct Running<'a> {
     reply: Vec<u8>,
 }
 
-/// Runs a script once against `store`.
+/// Runs a program once against `store`.
 pub(super) fn attempt(
     call: &mut NodeCall<'_>,
-    script: &Arc<Script>,
+    program: &Program,
     keys: usize,
     store: Access<'_>,
     is_read_only: bool,
 ) -> Result<Attempt, Stop> {
     let mut interpreter = call.worker.take_interpreter()?;
-    let function = interpreter.compile(script).map_err(|message| {
-        Stop::fail(format!("ERR Error compiling script (new function): {message}"))
-    })?;
+    let function = match interpreter.function_of(program) {
+        Ok(function) => function,
+        Err(stop) => {
+            call.worker.give_interpreter(interpreter);
+            return Err(stop);
+        }
+    };
     let shared = Arc::clone(&call.worker.shared);
     let control = Arc::clone(&interpreter.control);
     if call.mode == Mode::Wait {
-        shared.scripts.begin(&control);
+        shared.scripts.running.begin(&control, program, call.args, shared.store.now_ms());
     }
-    let outcome = execute(call, &interpreter, function, keys, store, is_read_only, script);
+    let outcome = execute(call, &interpreter, function, keys, store, is_read_only, program);
     if call.mode == Mode::Wait {
-        shared.scripts.end(&control);
+        shared.scripts.running.end(&control);
     }
     match outcome {
         Ok((attempt, true)) => {
@@ -86,7 +90,7 @@ fn execute(
     keys: usize,
     store: Access<'_>,
     is_read_only: bool,
-    script: &Script,
+    program: &Program,
 ) -> Result<(Attempt, bool), Stop> {
     let protocol = Cell::new(Protocol::Resp2);
     let dropped = Cell::new(None);
@@ -102,11 +106,15 @@ fn execute(
         arguments: ArgsBuffer::default(),
         reply: Vec::new(),
     };
-    let ran = interpreter.run(
+    let run = Run {
         function,
-        call.args.from(3).take(keys).collect(),
-        call.args.from(3 + keys).collect(),
-        call.mode == Mode::Try,
+        is_of_library: program.is_function(),
+        keys: call.args.from(3).take(keys).collect(),
+        arguments: call.args.from(3 + keys).collect(),
+        is_short: call.mode == Mode::Try,
+    };
+    let ran = interpreter.run(
+        run,
         |lua, arguments, catches| running.call(lua, arguments, catches, interpreter),
         |version| protocol.set(if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 }),
     );
@@ -120,12 +128,13 @@ fn execute(
     }
     let thrown = |text: &[u8], line: Option<usize>| {
         let line = line.map_or_else(|| "?".to_owned(), |line| line.to_string());
-        let place = format!(" script: {}, on @user_script:{line}.", script.digest);
+        let place = format!(" script: {}, on {}:{line}.", program.name(), program.source());
         [text, place.as_bytes()].concat()
     };
     if interpreter.control.is_stopped() {
-        let text = b"ERR Script killed by user with SCRIPT KILL.";
-        return Err(Stop::quoting(&[&thrown(text, Some(1))]));
+        let command = if program.is_function() { "FUNCTION" } else { "SCRIPT" };
+        let text = format!("ERR Script killed by user with {command} KILL.");
+        return Err(Stop::quoting(&[&thrown(text.as_bytes(), Some(1))]));
     }
     match ran {
         Ran::Value(value) => {

@@ -1,6 +1,6 @@
 //! Words of an inline command, with the quoting rules of redis-cli and Redis.
 
-use super::request::Span;
+use super::request::{Args, Span};
 
 /// Splits `line` into words appended to `text`, their places to `spans`.
 ///
@@ -19,6 +19,13 @@ pub(super) fn split(line: &[u8], text: &mut Vec<u8>, spans: &mut Vec<Span>) -> O
         rest = word(rest, text)?;
         spans.push(Span::new(start, text.len() - start));
     }
+}
+
+/// The words of `line`, quoted as [`split`] says; `None`: quotes do not match.
+pub fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut text, mut spans) = (Vec::new(), Vec::new());
+    split(line, &mut text, &mut spans)?;
+    Some(Args::new(&text, &spans).from(0).map(<[u8]>::to_vec).collect())
 }
 
 fn is_blank(byte: u8) -> bool {

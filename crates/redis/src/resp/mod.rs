@@ -9,5 +9,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub use inline::words;
 pub use reply::{Protocol, Reply};
 pub use request::{Args, ArgsBuffer, Parser, ProtocolError, RequestLimits, Span, Status};

@@ -6,6 +6,7 @@
 
 mod access;
 mod databases;
+mod libraries;
 mod locks;
 mod owners;
 mod reclaim;
@@ -34,6 +35,7 @@ pub use access::{Access, Moment};
 pub use databases::DATABASES;
 use databases::Databases;
 pub use databases::Pair;
+pub use libraries::LibraryChange;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use scan_hints::ScanHints;
 pub use transaction::Transaction;
@@ -90,6 +92,7 @@ impl AppendFsync {
 /// **Concurrency**: shared by all threads; see the module for its locks.
 pub struct Store {
     db: Db,
+    system: KeyspaceId,
     clock: Arc<dyn Clock>,
     locks: SlotLocks,
     databases: Databases,
@@ -115,6 +118,7 @@ impl Store {
         let clock = Arc::clone(&db.options().env.clock);
         Ok(Self {
             db,
+            system,
             clock,
             locks: SlotLocks::new(),
             databases,
