@@ -15,6 +15,7 @@ mod conversation;
 mod mailbox;
 mod metrics;
 pub mod node;
+mod notifications;
 mod password;
 mod pool;
 mod pubsub;

@@ -15,6 +15,7 @@ use socket2::{Domain, Socket, Type};
 use crate::clients::Clients;
 use crate::mailbox::{Mailbox, Message};
 use crate::metrics::NodeMetrics;
+use crate::notifications;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
@@ -63,6 +64,7 @@ impl Node {
                 shared.mailboxes[place.reactor].send(Message::Call(place));
             }
         });
+        notifications::publish(&shared);
         let node = Self { shared, threads: Mutex::new(Vec::new()) };
         let mut listeners = Some(listeners);
         for (index, poll) in polls.into_iter().enumerate() {

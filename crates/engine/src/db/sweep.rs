@@ -7,14 +7,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aidb_base::{ErrorKind, FileNumber, KeyspaceId, Result, Seq};
 use parking_lot::Mutex;
 
-use super::Inner;
 use super::view::Generation;
 use super::write::{Condition, Newest, WriteOptions};
+use super::{Db, Inner};
 use crate::batch::WriteBatch;
 use crate::table::Table;
 
@@ -27,9 +27,15 @@ struct Due {
     seq: Seq,
 }
 
-/// How far the sweeper has come.
+/// Told the keyspace and key of every record that the sweeper removed.
+type Listener = Box<dyn Fn(KeyspaceId, &[u8]) + Send + Sync>;
+
+/// How far the sweeper has come, and whom it tells.
 #[derive(Default)]
-pub(super) struct Sweeper(Mutex<Progress>);
+pub(super) struct Sweeper {
+    progress: Mutex<Progress>,
+    listener: OnceLock<Listener>,
+}
 
 #[derive(Default)]
 struct Progress {
@@ -78,7 +84,7 @@ impl Inner {
         let result = self.delete_all(&due);
         if result.is_err() {
             // What was found is not deleted: look for it again from the start.
-            *self.sweeper.0.lock() = Progress::default();
+            *self.sweeper.progress.lock() = Progress::default();
         }
         result.map(|()| has_more)
     }
@@ -108,6 +114,9 @@ impl Inner {
             conditions.push(Condition { keyspace: *keyspace, key, seen: *seq });
         }
         self.commit_if(&conditions, &batch, WriteOptions::default(), Self::seen_as_due)?;
+        if let Some(listener) = self.sweeper.listener.get() {
+            due.iter().for_each(|one| listener(one.keyspace, &one.key));
+        }
         Ok(())
     }
 
@@ -125,7 +134,7 @@ impl Inner {
     fn find_due(&self, keyspace: Option<KeyspaceId>) -> Result<(Vec<Due>, bool)> {
         let now_ms = self.now_ms();
         let view = self.view.load_full();
-        let mut progress = self.sweeper.0.lock();
+        let mut progress = self.sweeper.progress.lock();
         let mut due = Vec::new();
         for generation in view.generations() {
             let pending = progress.memtables.entry(generation.first_seq()).or_default();
@@ -158,6 +167,37 @@ impl Inner {
             newest.is_ok_and(|newest| self.seen_as_due(newest) == one.seq)
         });
         Ok((due, has_more))
+    }
+}
+
+impl Db {
+    /// Says who is told of every record that the sweeper removes, after its delete is committed; only
+    /// the first call counts. The listener runs on any thread and must be quick.
+    pub fn set_expiry_listener(
+        &self,
+        listener: impl Fn(KeyspaceId, &[u8]) + Send + Sync + 'static,
+    ) {
+        // Two listeners would both believe to be the one who tells.
+        let _ = self.inner.sweeper.listener.set(Box::new(listener));
+    }
+
+    /// Lets the sweeper remove one record now if its time has come. May read the disk.
+    ///
+    /// # Errors
+    /// Those of a read and of a write. While writes are refused, nothing happens.
+    pub fn remove_due(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
+        let inner = &self.inner;
+        inner.state.check_open()?;
+        let view = inner.view.load_full();
+        let seq = inner.seen_as_due(inner.newest(&view, keyspace, key)?);
+        if seq == 0 || inner.state.check_writable().is_err() {
+            return Ok(());
+        }
+        match inner.delete_due(&[Due { keyspace, key: key.to_vec(), seq }]) {
+            // Somebody was faster.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            other => other,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The parameters that CONFIG knows.
 
-use aidb_redis::store::{AppendFsync, DATABASES};
+use aidb_redis::store::{AppendFsync, Classes, DATABASES};
 
 use crate::settings::{OutputLimits, Setting, Settings};
 use crate::shared::Shared;
@@ -60,6 +60,11 @@ static PARAMETERS: &[Parameter] = &[
     number!("maxclients", clients_max, (1, u32::MAX as u64)),
     fixed!("maxmemory", |shared| shared.options.memory_bytes.to_string()),
     fixed!("maxmemory-policy", |_| "noeviction".to_owned()),
+    Parameter {
+        name: "notify-keyspace-events",
+        show: |shared| shared.store.notifications().classes().text(),
+        change: Some(set_notifications),
+    },
     fixed!("port", |shared| shared.addresses.first().map_or(0, |a| a.port()).to_string()),
     number!("proto-max-bulk-len", bulk_bytes_max, (1 << 20, 512 << 20)),
     Parameter {
@@ -122,6 +127,15 @@ fn set_appendfsync(shared: &Shared, text: &str, dry: bool) -> Result<(), String>
         .ok_or("argument(s) must be one of the following: everysec, always, no")?;
     if !dry {
         shared.store.set_appendfsync(level);
+    }
+    Ok(())
+}
+
+fn set_notifications(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
+    let classes =
+        Classes::parse(text).ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
+    if !dry {
+        shared.store.notifications().set_classes(classes);
     }
     Ok(())
 }

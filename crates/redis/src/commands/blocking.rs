@@ -12,6 +12,7 @@ use crate::stop::{Outcome, Stop, WRONG_TYPE, Wait};
 use super::Call;
 use super::list_moves::{end_of, lmpop_arguments, move_locked, pop_first};
 use super::list_store::{End, List};
+use super::lists::commit_popped;
 use super::sorted_pops::{pop_one, pop_some, zmpop_arguments};
 
 /// When a command stops waiting, from its argument: seconds, maybe with a fraction; 0 = never.
@@ -88,7 +89,7 @@ fn pop_pair(call: &mut Call<'_>, key: &MetaKey, name: usize, end: End) -> Result
         return Ok(false);
     }
     let item = list.pop(call, end)?.unwrap_or_default();
-    list.commit(call)?;
+    commit_popped(call, list, end, name, 1)?;
     call.reply.array(2);
     call.reply.bulk(call.args.get(name));
     call.reply.bulk(&item);

@@ -1,6 +1,7 @@
 //! Expiry: EXPIRE and its kin, TTL and its kin, PERSIST.
 
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
+use crate::store::Class;
 
 use super::set_options::{
     MILLISECONDS, SECONDS, TimeUnit, UNIX_MILLISECONDS, UNIX_SECONDS, absolute, invalid_expiry,
@@ -86,7 +87,10 @@ fn expire_generic(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
         return Ok(());
     }
     // A time before the epoch is in the past like any other.
-    call.put_record(&key, &old.bytes, at.max(1) as u64)?;
+    let at = at.max(1) as u64;
+    call.put_record(&key, &old.bytes, at)?;
+    let event = if call.has_passed(at) { "del" } else { "expire" };
+    call.notify(Class::Generic, event, call.args.get(1));
     call.reply.integer(1);
     Ok(())
 }
@@ -98,6 +102,7 @@ pub fn persist(call: &mut Call<'_>) -> Outcome {
     match call.record(&key)? {
         Some(old) if old.expire_at_ms != 0 => {
             call.put_record(&key, &old.bytes, 0)?;
+            call.notify(Class::Generic, "persist", call.args.get(1));
             call.reply.integer(1);
         }
         _ => call.reply.integer(0),

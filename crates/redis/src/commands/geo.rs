@@ -5,6 +5,7 @@ use crate::geo::Place;
 use crate::number::parse_double;
 use crate::resp::{Protocol, Reply};
 use crate::stop::{NOT_A_FLOAT, Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::members::{Members, Score};
@@ -53,6 +54,9 @@ pub fn geoadd(call: &mut Call<'_>) -> Outcome {
         note_large(&mut set, member);
     }
     set.commit(call)?;
+    if changed > 0 {
+        call.notify(Class::SortedSet, "zadd", args.get(1));
+    }
     call.reply.integer(if counts_changes { changed } else { added });
     Ok(())
 }

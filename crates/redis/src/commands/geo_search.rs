@@ -7,6 +7,7 @@ use crate::geo::{Place, Shape, search_ranges};
 use crate::key::{MetaKey, tag};
 use crate::number::parse_double;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::geo::{note_large, place, place_of, unit_m, write_distance, write_place};
@@ -403,6 +404,7 @@ fn store(call: &mut Call<'_>, at: usize, wish: &Wish, found: &[Found]) -> Outcom
     if found.is_empty() {
         if call.exists(&key)? {
             call.delete(&key)?;
+            call.notify(Class::Generic, "del", call.args.get(at));
         }
         call.reply.integer(0);
         return Ok(());
@@ -415,6 +417,12 @@ fn store(call: &mut Call<'_>, at: usize, wish: &Wish, found: &[Found]) -> Outcom
         note_large(&mut set, &one.member);
     }
     set.commit(call)?;
+    let event = if is_word(call.args.get(0), "geosearchstore") {
+        "geosearchstore"
+    } else {
+        "georadiusstore"
+    };
+    call.notify(Class::SortedSet, event, call.args.get(at));
     call.reply.integer(found.len() as i64);
     Ok(())
 }

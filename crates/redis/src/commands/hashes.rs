@@ -3,6 +3,7 @@
 use crate::number::{Extended, parse_integer};
 use crate::resp::Reply;
 use crate::stop::{NOT_A_FLOAT, Outcome, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::Call;
@@ -54,6 +55,7 @@ fn set_fields(call: &mut Call<'_>, name: &str) -> Result<i64, Stop> {
     }
     note_large(&mut hash, args.from(2));
     hash.commit(call)?;
+    call.notify(Class::Hash, "hset", args.get(1));
     Ok(added)
 }
 
@@ -68,6 +70,7 @@ pub fn hsetnx(call: &mut Call<'_>) -> Outcome {
         hash.write(call, field, value, None)?;
         note_large(&mut hash, [field, value].into_iter());
         hash.commit(call)?;
+        call.notify(Class::Hash, "hset", call.args.get(1));
     }
     call.reply.integer(i64::from(is_new));
     Ok(())
@@ -75,7 +78,7 @@ pub fn hsetnx(call: &mut Call<'_>) -> Outcome {
 
 /// `HDEL key field [field …]`
 pub fn hdel(call: &mut Call<'_>) -> Outcome {
-    remove_members(call, Type::Hash)
+    remove_members(call, Type::Hash, (Class::Hash, "hdel"))
 }
 
 /// `HINCRBY key field increment`
@@ -98,6 +101,7 @@ pub fn hincrby(call: &mut Call<'_>) -> Outcome {
     hash.write(call, field, text.format(sum).as_bytes(), old.map(|_| Default::default()))?;
     note_large(&mut hash, std::iter::once(field));
     hash.commit(call)?;
+    call.notify(Class::Hash, "hincrby", call.args.get(1));
     call.reply.integer(sum);
     Ok(())
 }
@@ -125,6 +129,7 @@ pub fn hincrbyfloat(call: &mut Call<'_>) -> Outcome {
     hash.write(call, field, text.as_bytes(), old.map(|_| Default::default()))?;
     note_large(&mut hash, [field, text.as_bytes()].into_iter());
     hash.commit(call)?;
+    call.notify(Class::Hash, "hincrbyfloat", call.args.get(1));
     call.reply.bulk(text.as_bytes());
     Ok(())
 }

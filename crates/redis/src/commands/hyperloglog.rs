@@ -3,6 +3,7 @@
 use crate::hyperloglog::{Damaged, HyperLogLog, REGISTERS, Registers, estimate};
 use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
+use crate::store::Class;
 use crate::value::Encoding;
 
 use super::Call;
@@ -36,6 +37,7 @@ pub fn pfadd(call: &mut Call<'_>) -> Outcome {
     if is_changed {
         log.forget_cached();
         call.put_string(&key, Encoding::Pieces, log.bytes(), expire_at_ms)?;
+        call.notify(Class::String, "pfadd", call.args.get(1));
     }
     call.reply.integer(i64::from(is_changed));
     Ok(())
@@ -103,6 +105,7 @@ pub fn pfmerge(call: &mut Call<'_>) -> Outcome {
     }
     log.forget_cached();
     call.put_string(&keys[0], Encoding::Pieces, log.bytes(), expire_at_ms)?;
+    call.notify(Class::String, "pfadd", call.args.get(1));
     call.reply.ok();
     Ok(())
 }

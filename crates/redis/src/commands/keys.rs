@@ -7,7 +7,7 @@ use crate::glob;
 use crate::key::{self, MetaKey, tag};
 use crate::number::parse_integer;
 use crate::stop::{NO_SUCH_KEY, NOT_AN_INTEGER, Outcome, SYNTAX, Stop};
-use crate::store::DATABASES;
+use crate::store::{Class, DATABASES};
 
 use super::{Call, is_word, transfer};
 
@@ -53,8 +53,12 @@ fn rename_if<'a>(
     transfer::hand_over(call, &value, pair, target)?;
     let batch = &mut call.scratch.batch;
     batch.delete(pair.keys, source.bytes())?;
+    // Whatever was there has gone: the target counts as new.
+    batch.delete(pair.keys, target.bytes())?;
     batch.put(pair.keys, target.bytes(), &value.bytes, value.expire_at_ms)?;
     call.commit_batch()?;
+    call.notify(Class::Generic, "rename_from", call.args.get(1));
+    call.notify(Class::Generic, "rename_to", call.args.get(2));
     Ok(true)
 }
 
@@ -78,8 +82,12 @@ pub fn copy(call: &mut Call<'_>) -> Outcome {
     }
     call.begin();
     let record = transfer::duplicate(call, &value, to, target)?;
+    if replaces {
+        call.scratch.batch.delete(to.keys, target.bytes())?;
+    }
     call.scratch.batch.put(to.keys, target.bytes(), &record, value.expire_at_ms)?;
     call.commit_batch()?;
+    call.store.notify(Class::Generic, "copy_to", database, call.args.get(2));
     call.reply.integer(1);
     Ok(())
 }
@@ -139,6 +147,8 @@ pub fn move_key(call: &mut Call<'_>) -> Outcome {
     batch.delete(from.keys, key.bytes())?;
     batch.put(to.keys, key.bytes(), &record, value.expire_at_ms)?;
     call.commit_batch()?;
+    call.notify(Class::Generic, "move_from", call.args.get(1));
+    call.store.notify(Class::Generic, "move_to", database, call.args.get(1));
     call.reply.integer(1);
     Ok(())
 }

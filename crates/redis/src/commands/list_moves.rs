@@ -3,9 +3,10 @@
 use crate::key::MetaKey;
 use crate::number::parse_integer;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 
 use super::list_store::{End, List};
-use super::lists::pop_many;
+use super::lists::{commit_popped, pop_many};
 use super::set_algebra::key_count;
 use super::{Call, is_word};
 
@@ -62,7 +63,10 @@ pub(super) fn move_locked(
         target.push(call, to, &item)?;
         target.stage(call)?;
     }
+    let is_gone = list.len() == 0;
     list.commit(call)?;
+    call.notify(Class::List, to.push_event(), call.args.get(2));
+    call.notify_shrunk(Class::List, from.pop_event(), call.args.get(1), is_gone);
     call.reply.bulk(&item);
     Ok(true)
 }
@@ -110,7 +114,7 @@ pub(super) fn pop_first(
     call.reply.bulk(call.args.get(name));
     call.reply.array(count as usize);
     pop_many(call, &mut list, end, count)?;
-    list.commit(call)?;
+    commit_popped(call, list, end, name, count)?;
     Ok(true)
 }
 

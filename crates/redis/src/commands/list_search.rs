@@ -4,6 +4,7 @@
 
 use crate::number::parse_integer;
 use crate::stop::{NOT_AN_INTEGER, Outcome, SYNTAX, Stop};
+use crate::store::Class;
 
 use super::list_store::{End, List};
 use super::lists::{check_effort, open_to_read};
@@ -42,6 +43,7 @@ pub fn linsert(call: &mut Call<'_>) -> Outcome {
     insert(call, &mut list, place + u64::from(is_after), item)?;
     let length = list.len();
     list.commit(call)?;
+    call.notify(Class::List, "linsert", call.args.get(1));
     call.reply.integer(length as i64);
     Ok(())
 }
@@ -86,7 +88,11 @@ pub fn lrem(call: &mut Call<'_>) -> Outcome {
         places.drain(..spared);
     }
     remove(call, &mut list, &places)?;
+    let is_gone = list.len() == 0;
     list.commit(call)?;
+    if !places.is_empty() {
+        call.notify_shrunk(Class::List, "lrem", call.args.get(1), is_gone);
+    }
     call.reply.integer(places.len() as i64);
     Ok(())
 }

@@ -23,6 +23,18 @@ pub(super) enum End {
     Right,
 }
 
+impl End {
+    /// The event of adding items there.
+    pub(super) fn push_event(self) -> &'static str {
+        if self == Self::Left { "lpush" } else { "rpush" }
+    }
+
+    /// The event of removing items there.
+    pub(super) fn pop_event(self) -> &'static str {
+        if self == Self::Left { "lpop" } else { "rpop" }
+    }
+}
+
 /// What reading needs of a call, while its reply is being written.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {

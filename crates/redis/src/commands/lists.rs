@@ -4,7 +4,7 @@ use crate::collection::list::SpreadList;
 use crate::collection::{SPREAD, packed};
 use crate::number::parse_integer;
 use crate::stop::{NO_SUCH_KEY, NOT_AN_INTEGER, Outcome, Stop, WRONG_TYPE};
-use crate::store::Mode;
+use crate::store::{Class, Mode};
 use crate::value::{Type, Value};
 
 use super::Call;
@@ -58,6 +58,7 @@ fn push(call: &mut Call<'_>, end: End, only_present: bool) -> Outcome {
     }
     let length = list.len();
     list.commit(call)?;
+    call.notify(Class::List, end.push_event(), args.get(1));
     call.reply.integer(length as i64);
     Ok(())
 }
@@ -96,7 +97,23 @@ fn pop(call: &mut Call<'_>, end: End, name: &str) -> Outcome {
         call.reply.array(count as usize);
     }
     pop_many(call, &mut list, end, count)?;
-    list.commit(call)
+    commit_popped(call, list, end, 1, count)
+}
+
+/// Commits and tells of `count` items popped from the list named by an argument.
+pub(super) fn commit_popped(
+    call: &mut Call<'_>,
+    list: List,
+    end: End,
+    name: usize,
+    count: u64,
+) -> Outcome {
+    let is_gone = list.len() == 0;
+    list.commit(call)?;
+    if count > 0 {
+        call.notify_shrunk(Class::List, end.pop_event(), call.args.get(name), is_gone);
+    }
+    Ok(())
 }
 
 /// Pops and replies.
@@ -176,6 +193,7 @@ pub fn lset(call: &mut Call<'_>) -> Outcome {
     let item = call.args.get(3);
     list.set(call, place, item)?;
     list.commit(call)?;
+    call.notify(Class::List, "lset", call.args.get(1));
     call.reply.ok();
     Ok(())
 }
@@ -224,7 +242,11 @@ pub fn ltrim(call: &mut Call<'_>) -> Outcome {
     if right > 0 {
         list.trim(call, End::Right, right)?;
     }
+    let (existed, is_gone) = (list.exists(), range.is_empty());
     list.commit(call)?;
+    if existed {
+        call.notify_shrunk(Class::List, "ltrim", call.args.get(1), is_gone);
+    }
     call.reply.ok();
     Ok(())
 }

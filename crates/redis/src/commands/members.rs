@@ -12,7 +12,7 @@ use crate::collection::{
 };
 use crate::key::{MetaKey, tag};
 use crate::stop::{Outcome, Stop, WRONG_TYPE};
-use crate::store::{self, Mode, Pair};
+use crate::store::{self, Class, Mode, Pair};
 use crate::value::{Type, Value};
 use aidb_base::Error;
 
@@ -461,7 +461,11 @@ fn insert_sorted(items: &mut Vec<u8>, member: &[u8], score: &[u8]) {
 }
 
 /// HDEL, SREM, ZREM: removes the fields or members from argument 2 on.
-pub(super) fn remove_members(call: &mut Call<'_>, kind: Type) -> Outcome {
+pub(super) fn remove_members(
+    call: &mut Call<'_>,
+    kind: Type,
+    (class, event): (Class, &'static str),
+) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     call.begin();
@@ -471,7 +475,11 @@ pub(super) fn remove_members(call: &mut Call<'_>, kind: Type) -> Outcome {
     for member in args.from(2) {
         removed += i64::from(members.remove(call, member)?);
     }
+    let is_gone = members.len() == 0;
     members.commit(call)?;
+    if removed > 0 {
+        call.notify_shrunk(class, event, args.get(1), is_gone);
+    }
     call.reply.integer(removed);
     Ok(())
 }

@@ -48,7 +48,7 @@ use crate::number::parse_integer;
 use crate::resp::{Args, Reply};
 use crate::session::Session;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
-use crate::store::{Access, Mode, SlotLock};
+use crate::store::{Access, Class, Mode, SlotLock, Transaction};
 use crate::table::{Command, Layer};
 use crate::value::{Encoding, Value, encoding_name, header};
 
@@ -278,6 +278,29 @@ impl<'a> Call<'a> {
         outcome
     }
 
+    /// Tells of an event of a key of the client's database: right after the commit, slots held.
+    #[inline]
+    fn notify(&self, class: Class, event: &'static str, key: &[u8]) {
+        self.store.notify(class, event, self.session.database, key);
+    }
+
+    /// As [`Call::notify`], for a collection that may have lost its last element, and so its key.
+    #[inline]
+    fn notify_shrunk(&self, class: Class, event: &'static str, key: &[u8], is_gone: bool) {
+        self.notify(class, event, key);
+        if is_gone {
+            self.notify(Class::Generic, "del", key);
+        }
+    }
+
+    /// As [`Call::notify`], for a key whose value was replaced by a result: by none, it is gone.
+    fn notify_stored(&self, class: Class, event: &'static str, key: &[u8], is_empty: bool) {
+        match is_empty {
+            true => self.notify(Class::Generic, "del", key),
+            false => self.notify(class, event, key),
+        }
+    }
+
     #[inline]
     fn has_passed(&self, expire_at_ms: u64) -> bool {
         expire_at_ms != 0 && expire_at_ms <= self.store.now_ms()
@@ -320,6 +343,27 @@ impl StoredRecord {
         bytes.extend_from_slice(value.bytes);
         Self { bytes, expire_at_ms }
     }
+}
+
+/// Runs `f` in a transaction of its own, or in the one around the command, and commits it.
+fn atomically<R>(
+    call: &mut Call<'_>,
+    f: impl FnOnce(&mut Call<'_>) -> Result<R, Stop>,
+) -> Result<R, Stop> {
+    if call.store.is_transaction() {
+        return f(call);
+    }
+    let (outer, transaction) = (call.store, Transaction::default());
+    let result = f(&mut Call {
+        store: Access::within(&outer, &transaction),
+        session: &mut *call.session,
+        args: call.args,
+        reply: call.reply.reborrow(),
+        scratch: &mut *call.scratch,
+        mode: call.mode,
+    })?;
+    outer.commit_transaction(call.mode, transaction)?;
+    Ok(result)
 }
 
 /// Whether an argument is the given word in any case.

@@ -4,9 +4,10 @@ use aidb_engine::db::KEYS_AHEAD;
 
 use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
+use crate::store::Class;
 use crate::value::{Encoding, header};
 
-use super::Call;
+use super::{Call, atomically};
 
 /// `MGET key [key …]`: one consistent view of all keys.
 pub fn mget(call: &mut Call<'_>) -> Outcome {
@@ -65,6 +66,9 @@ fn pairs(call: &Call<'_>, name: &str) -> Result<Vec<MetaKey>, Stop> {
 
 fn store_pairs(call: &mut Call<'_>, keys: &[MetaKey]) -> Outcome {
     let args = call.args;
+    if call.store.notifications().wants(Class::New) {
+        return atomically(call, |call| store_one_by_one(call, keys));
+    }
     let mut record = std::mem::take(&mut call.scratch.record);
     let outcome = call.commit(|batch, keyspace| {
         for (index, key) in keys.iter().enumerate() {
@@ -76,7 +80,21 @@ fn store_pairs(call: &mut Call<'_>, keys: &[MetaKey]) -> Outcome {
         Ok(())
     });
     call.scratch.record = record;
-    outcome
+    outcome?;
+    for index in 0..keys.len() {
+        call.notify(Class::String, "set", args.get(1 + 2 * index));
+    }
+    Ok(())
+}
+
+/// As [`store_pairs`]: keys that come to be are told of each in its turn.
+fn store_one_by_one(call: &mut Call<'_>, keys: &[MetaKey]) -> Outcome {
+    let args = call.args;
+    for (index, key) in keys.iter().enumerate() {
+        call.put_string(key, Encoding::Whole, args.get(2 + 2 * index), 0)?;
+        call.notify(Class::String, "set", args.get(1 + 2 * index));
+    }
+    Ok(())
 }
 
 /// `DEL key [key …]`, `UNLINK key [key …]`
@@ -84,23 +102,28 @@ pub fn del(call: &mut Call<'_>) -> Outcome {
     if call.args.len() == 2 {
         return del_one(call);
     }
-    let mut keys = call.keys(1, 1)?;
-    keys.sort_unstable_by(|a, b| a.bytes().cmp(b.bytes()));
-    keys.dedup();
+    let keys = call.keys(1, 1)?;
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|index| keys[*index].bytes());
+    order.dedup_by_key(|index| keys[*index].bytes());
     let mut present = Vec::with_capacity(keys.len());
-    for key in keys {
-        if call.exists(&key)? {
-            present.push(key);
+    for index in order {
+        if call.exists(&keys[index])? {
+            present.push(index);
         }
     }
     if !present.is_empty() {
         call.commit(|batch, keyspace| {
-            for key in &present {
-                batch.delete(keyspace, key.bytes())?;
+            for index in &present {
+                batch.delete(keyspace, keys[*index].bytes())?;
             }
             Ok(())
         })?;
+        present.sort_unstable();
+        for index in &present {
+            call.notify(Class::Generic, "del", call.args.get(1 + index));
+        }
     }
     call.reply.integer(present.len() as i64);
     Ok(())
@@ -112,6 +135,7 @@ fn del_one(call: &mut Call<'_>) -> Outcome {
     let present = call.exists(&key)?;
     if present {
         call.delete(&key)?;
+        call.notify(Class::Generic, "del", call.args.get(1));
     }
     call.reply.integer(i64::from(present));
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::number::Extended;
 use crate::stop::{NOT_A_FLOAT, Outcome, Stop};
+use crate::store::Class;
 use crate::value::Encoding;
 
 use super::Call;
@@ -23,6 +24,7 @@ pub fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
         .ok_or_else(|| Stop::fail("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_string();
     call.put_string(&key, Encoding::Text, text.as_bytes(), expire_at_ms)?;
+    call.notify(Class::String, "incrbyfloat", call.args.get(1));
     call.reply.bulk(text.as_bytes());
     Ok(())
 }

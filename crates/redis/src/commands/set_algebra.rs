@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::number::parse_integer;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::members::Members;
@@ -16,6 +17,16 @@ enum Operation {
     Intersection,
     Union,
     Difference,
+}
+
+impl Operation {
+    fn store_event(self) -> &'static str {
+        match self {
+            Self::Intersection => "sinterstore",
+            Self::Union => "sunionstore",
+            Self::Difference => "sdiffstore",
+        }
+    }
 }
 
 /// `SINTER key [key …]`
@@ -72,6 +83,8 @@ fn store(call: &mut Call<'_>, operation: Operation) -> Outcome {
     }
     if !is_needless {
         set.commit(call)?;
+        let event = operation.store_event();
+        call.notify_stored(Class::Set, event, call.args.get(1), members.is_empty());
     }
     call.reply.integer(members.len() as i64);
     Ok(())

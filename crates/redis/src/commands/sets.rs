@@ -2,12 +2,13 @@
 
 use crate::number::parse_integer;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
-use super::Call;
 use super::members::{Members, remove_members};
 use super::members_random::{Wish, draw};
 use super::members_read::{read_one, reply_length};
+use super::{Call, atomically};
 
 /// Most integers in Redis's encoding for sets of integers.
 const INTEGERS_MAX: u64 = 512;
@@ -39,13 +40,16 @@ pub fn sadd(call: &mut Call<'_>) -> Outcome {
         added += i64::from(add(&mut set, call, member)?);
     }
     set.commit(call)?;
+    if added > 0 {
+        call.notify(Class::Set, "sadd", args.get(1));
+    }
     call.reply.integer(added);
     Ok(())
 }
 
 /// `SREM key member [member …]`
 pub fn srem(call: &mut Call<'_>) -> Outcome {
-    remove_members(call, Type::Set)
+    remove_members(call, Type::Set, (Class::Set, "srem"))
 }
 
 /// `SMOVE source destination member`
@@ -64,10 +68,18 @@ pub fn smove(call: &mut Call<'_>) -> Outcome {
     let mut to = Members::open(call, destination, Type::Set, false)?;
     let is_there = from.presence(call, member)?.is_some();
     if is_there && !is_same {
-        from.remove(call, member)?;
-        add(&mut to, call, member)?;
-        from.stage(call)?;
-        to.commit(call)?;
+        atomically(call, |call| {
+            from.remove(call, member)?;
+            let is_gone = from.len() == 0;
+            from.commit(call)?;
+            call.notify_shrunk(Class::Set, "srem", call.args.get(1), is_gone);
+            call.begin();
+            if add(&mut to, call, member)? {
+                to.commit(call)?;
+                call.notify(Class::Set, "sadd", call.args.get(2));
+            }
+            Ok(())
+        })?;
     }
     call.reply.integer(i64::from(is_there));
     Ok(())
@@ -137,7 +149,11 @@ pub fn spop(call: &mut Call<'_>) -> Outcome {
             set.remove(call, member)?;
         }
     }
+    let is_gone = set.len() == 0;
     set.commit(call)?;
+    if !drawn.is_empty() {
+        call.notify_shrunk(Class::Set, "spop", call.args.get(1), is_gone);
+    }
     if has_count {
         call.reply.set(drawn.len());
     } else if drawn.is_empty() {

@@ -106,14 +106,14 @@ pub fn zdiffstore(call: &mut Call<'_>) -> Outcome {
     store(call, Operation::Difference, "zdiffstore")
 }
 
-fn store(call: &mut Call<'_>, operation: Operation, name: &str) -> Outcome {
+fn store(call: &mut Call<'_>, operation: Operation, name: &'static str) -> Outcome {
     let request = Request::parse(call, Form { operation, name, at: 2, output: Output::Store })?;
     let destination = call.key(1)?;
     let mut all = request.keys.clone();
     all.push(destination.clone());
     let _locks = call.store.lock_all_of(call.mode, &all)?;
     let found = combine(call, request, operation)?;
-    replace(call, destination, &found)?;
+    replace(call, destination, &found, name)?;
     call.reply.integer(found.len() as i64);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::key::MetaKey;
 use crate::resp::Protocol;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::list_moves::{pop_count, pop_key_count};
@@ -34,10 +35,26 @@ fn pop(call: &mut Call<'_>, reverse: bool) -> Outcome {
     let mut set = Members::open(call, key, Type::SortedSet, false)?;
     call.count_lookup(set.exists());
     let popped = take(call, &mut set, reverse, count)?;
-    set.commit(call)?;
+    commit_popped(call, set, (reverse, popped.len()), 1)?;
     let is_nested = has_count && call.reply.protocol() == Protocol::Resp3;
     call.reply.array(popped.len() * if is_nested { 1 } else { 2 });
     reply_pairs(call, &popped, is_nested);
+    Ok(())
+}
+
+/// Commits and tells of so many members popped from the sorted set that argument `name` names.
+fn commit_popped(
+    call: &mut Call<'_>,
+    set: Members,
+    (reverse, popped): (bool, usize),
+    name: usize,
+) -> Outcome {
+    let is_gone = set.len() == 0;
+    set.commit(call)?;
+    if popped > 0 {
+        let event = if reverse { "zpopmax" } else { "zpopmin" };
+        call.notify_shrunk(Class::SortedSet, event, call.args.get(name), is_gone);
+    }
     Ok(())
 }
 
@@ -104,7 +121,7 @@ pub(super) fn pop_some(
     name: usize,
     (reverse, count): (bool, u64),
 ) -> Result<bool, Stop> {
-    let Some(popped) = pop_members(call, key, (reverse, count))? else { return Ok(false) };
+    let Some(popped) = pop_members(call, key, name, (reverse, count))? else { return Ok(false) };
     call.reply.array(2);
     call.reply.bulk(call.args.get(name));
     call.reply.array(popped.len());
@@ -119,7 +136,7 @@ pub(super) fn pop_one(
     name: usize,
     reverse: bool,
 ) -> Result<bool, Stop> {
-    let Some(popped) = pop_members(call, key, (reverse, 1))? else { return Ok(false) };
+    let Some(popped) = pop_members(call, key, name, (reverse, 1))? else { return Ok(false) };
     call.reply.array(1 + 2 * popped.len());
     call.reply.bulk(call.args.get(name));
     reply_pairs(call, &popped, false);
@@ -129,6 +146,7 @@ pub(super) fn pop_one(
 fn pop_members(
     call: &mut Call<'_>,
     key: MetaKey,
+    name: usize,
     (reverse, count): (bool, u64),
 ) -> Result<Option<Vec<Scored>>, Stop> {
     call.begin();
@@ -138,6 +156,6 @@ fn pop_members(
         return Ok(None);
     }
     let popped = take(call, &mut set, reverse, count)?;
-    set.commit(call)?;
+    commit_popped(call, set, (reverse, popped.len()), name)?;
     Ok(Some(popped))
 }

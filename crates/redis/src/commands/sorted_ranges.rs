@@ -3,6 +3,7 @@
 use crate::collection::score;
 use crate::resp::Protocol;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::members::Members;
@@ -20,6 +21,14 @@ enum By {
 }
 
 impl By {
+    fn removal_event(self) -> &'static str {
+        match self {
+            Self::Rank => "zremrangebyrank",
+            Self::Score => "zremrangebyscore",
+            Self::Lex => "zremrangebylex",
+        }
+    }
+
     fn span(self, from: &[u8], to: &[u8]) -> Result<Span, Stop> {
         match self {
             Self::Rank => Span::rank(from, to),
@@ -171,16 +180,17 @@ fn store(call: &mut Call<'_>, request: &Request) -> Outcome {
     let set = open_to_read(call, 2)?;
     let found = read(call, &set, &request.span, request.page)?;
     let [destination, _] = pair;
-    replace(call, destination, &found)?;
+    replace(call, destination, &found, "zrangestore")?;
     call.reply.integer(found.len() as i64);
     Ok(())
 }
 
-/// Stores members at a key instead of what it holds.
+/// Stores members at a key, which argument 1 names, instead of what it holds; tells of `event`.
 pub(super) fn replace(
     call: &mut Call<'_>,
     key: crate::key::MetaKey,
     members: &[Scored],
+    event: &'static str,
 ) -> Outcome {
     call.begin();
     if members.is_empty() && !call.exists(&key)? {
@@ -190,7 +200,9 @@ pub(super) fn replace(
     for (member, score) in members {
         write(&mut set, call, member, score::decode(score), None)?;
     }
-    set.commit(call)
+    set.commit(call)?;
+    call.notify_stored(Class::SortedSet, event, call.args.get(1), members.is_empty());
+    Ok(())
 }
 
 /// `ZREMRANGEBYRANK key start stop`
@@ -221,7 +233,11 @@ fn remove(call: &mut Call<'_>, by: By) -> Outcome {
             set.take(call, member, *score)?;
         }
     }
+    let is_gone = set.len() == 0;
     set.commit(call)?;
+    if !found.is_empty() {
+        call.notify_shrunk(Class::SortedSet, by.removal_event(), call.args.get(1), is_gone);
+    }
     call.reply.integer(found.len() as i64);
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::collection::score;
 use crate::number::parse_double;
 use crate::resp::Reply;
 use crate::stop::{NOT_A_FLOAT, Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Type;
 
 use super::members::{Members, Score, remove_members};
@@ -148,6 +149,10 @@ fn add(call: &mut Call<'_>, options: Options, at: usize) -> Outcome {
         *(if old.is_none() { &mut added } else { &mut updated }) += 1;
     }
     set.commit(call)?;
+    if added + updated > 0 {
+        let event = if options.increment { "zincr" } else { "zadd" };
+        call.notify(Class::SortedSet, event, args.get(1));
+    }
     match (options.increment, result) {
         (true, Some(new)) => call.reply.double(new),
         (true, None) => call.reply.null(),
@@ -158,7 +163,7 @@ fn add(call: &mut Call<'_>, options: Options, at: usize) -> Outcome {
 
 /// `ZREM key member [member …]`
 pub fn zrem(call: &mut Call<'_>) -> Outcome {
-    remove_members(call, Type::SortedSet)
+    remove_members(call, Type::SortedSet, (Class::SortedSet, "zrem"))
 }
 
 /// `ZCARD key`

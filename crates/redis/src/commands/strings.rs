@@ -2,6 +2,7 @@
 
 use crate::number::parse_integer;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
+use crate::store::Class;
 use crate::value::Encoding;
 
 use super::Call;
@@ -29,6 +30,7 @@ pub fn set(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     call.put_string(&key, Encoding::Whole, call.args.get(2), 0)?;
+    notify_set(call, 0);
     call.reply.ok();
     Ok(())
 }
@@ -73,10 +75,26 @@ fn set_with_options(call: &mut Call<'_>) -> Outcome {
         ExpiryOption::Unsaid | ExpiryOption::Persist => 0,
     };
     call.put_string(&key, Encoding::Whole, call.args.get(2), expire_at_ms)?;
+    let given = if options.expiry == ExpiryOption::Keep { 0 } else { expire_at_ms };
+    notify_set(call, given);
     if !options.get {
         call.reply.ok();
     }
     Ok(())
+}
+
+/// Tells of a string that was set with an expiry of its own, unless that is 0.
+#[inline]
+fn notify_set(call: &Call<'_>, expire_at_ms: u64) {
+    let key = call.args.get(1);
+    call.notify(Class::String, "set", key);
+    if expire_at_ms == 0 {
+        return;
+    }
+    call.notify(Class::Generic, "expire", key);
+    if call.has_passed(expire_at_ms) {
+        call.notify(Class::Expired, "expired", key);
+    }
 }
 
 /// `SETNX key value`
@@ -88,6 +106,7 @@ pub fn setnx(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     }
     call.put_string(&key, Encoding::Whole, call.args.get(2), 0)?;
+    notify_set(call, 0);
     call.reply.integer(1);
     Ok(())
 }
@@ -107,6 +126,7 @@ fn set_expiring(call: &mut Call<'_>, unit: TimeUnit, name: &str) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     call.put_string(&key, Encoding::Whole, call.args.get(3), expire_at_ms)?;
+    notify_set(call, expire_at_ms);
     call.reply.ok();
     Ok(())
 }
@@ -118,7 +138,9 @@ pub fn getset(call: &mut Call<'_>) -> Outcome {
     if call.look_up_string(&key, |reply, value, _| reply.bulk(value))?.is_none() {
         call.reply.null();
     }
-    call.put_string(&key, Encoding::Whole, call.args.get(2), 0)
+    call.put_string(&key, Encoding::Whole, call.args.get(2), 0)?;
+    notify_set(call, 0);
+    Ok(())
 }
 
 /// `GETDEL key`
@@ -129,7 +151,9 @@ pub fn getdel(call: &mut Call<'_>) -> Outcome {
         call.reply.null();
         return Ok(());
     }
-    call.delete(&key)
+    call.delete(&key)?;
+    call.notify(Class::Generic, "del", call.args.get(1));
+    Ok(())
 }
 
 /// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
@@ -151,6 +175,15 @@ pub fn getex(call: &mut Call<'_>) -> Outcome {
     };
     if expire_at_ms != old.expire_at_ms {
         call.put_string(&key, old.encoding, &old.bytes, expire_at_ms)?;
+    }
+    let event = match options.expiry {
+        ExpiryOption::At(at) if call.has_passed(at) => Some("del"),
+        ExpiryOption::At(_) => Some("expire"),
+        ExpiryOption::Persist if old.expire_at_ms != 0 => Some("persist"),
+        _ => None,
+    };
+    if let Some(event) = event {
+        call.notify(Class::Generic, event, call.args.get(1));
     }
     call.reply.bulk(&old.bytes);
     Ok(())
@@ -181,6 +214,7 @@ pub fn append(call: &mut Call<'_>) -> Outcome {
             old.bytes.len()
         }
     };
+    call.notify(Class::String, "append", call.args.get(1));
     call.reply.integer(length as i64);
     Ok(())
 }
@@ -208,6 +242,7 @@ pub fn setrange(call: &mut Call<'_>) -> Outcome {
     }
     string.bytes[offset..end].copy_from_slice(piece);
     call.put_string(&key, Encoding::Pieces, &string.bytes, string.expire_at_ms)?;
+    call.notify(Class::String, "setrange", call.args.get(1));
     call.reply.integer(string.bytes.len() as i64);
     Ok(())
 }
@@ -284,6 +319,7 @@ fn add(call: &mut Call<'_>, amount: i64) -> Outcome {
         .ok_or_else(|| Stop::fail("ERR increment or decrement would overflow"))?;
     let mut text = itoa::Buffer::new();
     call.put_string(&key, Encoding::Whole, text.format(sum).as_bytes(), expire_at_ms)?;
+    call.notify(Class::String, "incrby", call.args.get(1));
     call.reply.integer(sum);
     Ok(())
 }

@@ -98,6 +98,14 @@ impl MetaKey {
         self.slot
     }
 
+    /// The key as clients know it.
+    pub fn user_key(&self) -> Vec<u8> {
+        let mut user_key = Vec::new();
+        // It was encoded here.
+        let _ = decode(&self.bytes, &mut user_key);
+        user_key
+    }
+
     /// Key of the engine's record.
     #[inline]
     pub fn bytes(&self) -> &[u8] {

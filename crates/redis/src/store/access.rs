@@ -16,8 +16,8 @@ use crate::value::Value;
 /// are those that the transaction holds.
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
-    store: &'a Store,
-    transaction: Option<&'a Transaction>,
+    pub(super) store: &'a Store,
+    pub(super) transaction: Option<&'a Transaction>,
 }
 
 impl Deref for Access<'_> {
@@ -56,10 +56,13 @@ impl<'a> Access<'a> {
         key: &MetaKey,
         f: impl FnOnce(Value<'_>, u64) -> R,
     ) -> Result<Option<R>, Stop> {
-        self.read_record(mode, keyspace, key.bytes(), |record, expire_at_ms| {
+        let found = self.read_record(mode, keyspace, key.bytes(), |record, expire_at_ms| {
             Ok(f(Value::decode(record)?, expire_at_ms))
-        })?
-        .transpose()
+        })?;
+        if found.is_none() {
+            self.missed(keyspace, key)?;
+        }
+        found.transpose()
     }
 
     /// Reads any record: `f` sees its value and expiry.
@@ -127,6 +130,23 @@ impl<'a> Access<'a> {
         record: &[u8],
         expire_at_ms: u64,
     ) -> Outcome {
+        if self.looks_before_writes() {
+            return self.put_observed(mode, (keyspace, key.bytes()), || {
+                self.put_plainly(mode, keyspace, key, record, expire_at_ms)
+            });
+        }
+        self.put_plainly(mode, keyspace, key, record, expire_at_ms)
+    }
+
+    #[inline]
+    fn put_plainly(
+        self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &MetaKey,
+        record: &[u8],
+        expire_at_ms: u64,
+    ) -> Outcome {
         let Some(transaction) = self.transaction else {
             return self.store.put(mode, keyspace, key, record, expire_at_ms);
         };
@@ -150,6 +170,13 @@ impl<'a> Access<'a> {
     /// # Errors
     /// As there.
     pub fn commit(self, mode: Mode, batch: &WriteBatch) -> Outcome {
+        if self.looks_before_writes() {
+            return self.commit_observed(mode, batch, || self.commit_plainly(mode, batch));
+        }
+        self.commit_plainly(mode, batch)
+    }
+
+    fn commit_plainly(self, mode: Mode, batch: &WriteBatch) -> Outcome {
         let Some(transaction) = self.transaction else { return self.store.commit(mode, batch) };
         for operation in batch.operations() {
             transaction.push(&operation?)?;
@@ -357,9 +384,15 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`]; then nothing of it happened.
     pub fn commit_transaction(&self, mode: Mode, transaction: Transaction) -> Outcome {
-        let batch = transaction.into_batch();
+        let (batch, events) = transaction.into_parts();
+        self.commit_gathered(mode, &batch)?;
+        events.iter().for_each(|event| self.notifications.tell(event));
+        Ok(())
+    }
+
+    fn commit_gathered(&self, mode: Mode, batch: &WriteBatch) -> Outcome {
         if !batch.has_range() {
-            return self.commit(mode, &batch);
+            return self.commit(mode, batch);
         }
         let cleared: Vec<_> = batch
             .operations()
@@ -369,7 +402,7 @@ impl Store {
             })
             .collect();
         let touched = self.watched_in_each(&cleared)?;
-        self.commit(mode, &batch)?;
+        self.commit(mode, batch)?;
         self.touch_each(&touched);
         Ok(())
     }

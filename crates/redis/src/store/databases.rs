@@ -65,6 +65,11 @@ impl Databases {
         (0..DATABASES).map(|i| self.pair(i)).find(|p| p.members == members).map(|p| p.keys)
     }
 
+    /// The logical database whose keys a keyspace has.
+    pub(super) fn index_of(&self, keys: KeyspaceId) -> Option<usize> {
+        (0..DATABASES).find(|index| self.pair(*index).keys == keys)
+    }
+
     /// The caller keeps every other writer out.
     pub(super) fn swap(
         &self,

@@ -8,6 +8,7 @@ mod access;
 mod databases;
 mod libraries;
 mod locks;
+mod notifications;
 mod owners;
 mod reclaim;
 mod scan_hints;
@@ -37,6 +38,7 @@ use databases::Databases;
 pub use databases::Pair;
 pub use libraries::LibraryChange;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
+pub use notifications::{Class, Classes, Event, Notifications};
 pub use scan_hints::ScanHints;
 pub use transaction::Transaction;
 pub use versions::VersionCounter;
@@ -95,7 +97,8 @@ pub struct Store {
     system: KeyspaceId,
     clock: Arc<dyn Clock>,
     locks: SlotLocks,
-    databases: Databases,
+    databases: Arc<Databases>,
+    notifications: Arc<Notifications>,
     versions: VersionCounter,
     scan_hints: ScanHints,
     watches: Arc<Watches>,
@@ -113,7 +116,9 @@ impl Store {
             Some(id) => id,
             None => db.create_keyspace(SYSTEM_KEYSPACE, &KeyspaceOptions::default())?,
         };
-        let databases = Databases::open(&db, system)?;
+        let databases = Arc::new(Databases::open(&db, system)?);
+        let notifications = Arc::new(Notifications::default());
+        listen_for_expiry(&db, &databases, &notifications);
         let versions = VersionCounter::open(&db, system)?;
         let clock = Arc::clone(&db.options().env.clock);
         Ok(Self {
@@ -122,6 +127,7 @@ impl Store {
             clock,
             locks: SlotLocks::new(),
             databases,
+            notifications,
             versions,
             scan_hints: ScanHints::new(),
             watches: Arc::default(),
@@ -470,6 +476,14 @@ impl Store {
         };
         WriteOptions { durability: Some(durability) }
     }
+}
+
+/// Lets the engine's sweeper tell of the keys that it removes.
+fn listen_for_expiry(db: &Db, databases: &Arc<Databases>, notifications: &Arc<Notifications>) {
+    let (databases, notifications) = (Arc::clone(databases), Arc::clone(notifications));
+    db.set_expiry_listener(move |keyspace, key| {
+        notifications.tell_expired(&databases, keyspace, key);
+    });
 }
 
 /// Attempts before a reactor gives up on a write: the engine's lock is held for about 100 ns.

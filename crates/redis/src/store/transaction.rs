@@ -8,6 +8,8 @@ use aidb_engine::batch::{Operation, WriteBatch};
 
 use crate::stop::Stop;
 
+use super::notifications::Event;
+
 /// A record as the transaction left it; `None` = removed.
 type Change = Option<Record>;
 
@@ -39,6 +41,7 @@ pub struct Transaction {
 struct State {
     batch: WriteBatch,
     spaces: Vec<(KeyspaceId, Space)>,
+    events: Vec<Event>,
 }
 
 /// Changes of one keyspace.
@@ -179,9 +182,15 @@ impl Transaction {
         self.state.borrow().batch.is_empty()
     }
 
-    /// The gathered operations.
-    pub(super) fn into_batch(self) -> WriteBatch {
-        self.state.into_inner().batch
+    /// Keeps an event until the commit.
+    pub(super) fn note(&self, event: Event) {
+        self.state.borrow_mut().events.push(event);
+    }
+
+    /// The gathered operations and events.
+    pub(super) fn into_parts(self) -> (WriteBatch, Vec<Event>) {
+        let state = self.state.into_inner();
+        (state.batch, state.events)
     }
 }
 

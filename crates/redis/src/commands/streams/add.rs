@@ -3,11 +3,12 @@
 use crate::collection::packed;
 use crate::collection::stream::EntryId;
 use crate::stop::{NO_SUCH_KEY, Outcome, SYNTAX, Stop};
+use crate::store::Class;
 
-use super::super::{Call, is_word};
+use super::super::{Call, atomically, is_word};
 use super::ids::{self, Given};
 use super::trim::{self, Trim};
-use super::{Stream, atomically, write_id};
+use super::{Stream, write_id};
 
 /// What XADD was told.
 struct Wish {
@@ -41,18 +42,24 @@ pub fn xadd(call: &mut Call<'_>) -> Outcome {
     };
     let id = choose(call, &stream, wish.id)?;
     append(call, &mut stream, id, wish.fields)?;
-    match wish.trim.filter(|trim| trim.applies(&stream)) {
+    let trimmed = match wish.trim.filter(|trim| trim.applies(&stream)) {
         None => {
             stream.stage(call)?;
             call.commit_batch()?;
+            0
         }
         Some(trim) => atomically(call, |call| {
             call.commit_batch()?;
             call.begin();
-            trim::trim(call, &mut stream, &trim)?;
+            let trimmed = trim::trim(call, &mut stream, &trim)?;
             stream.stage(call)?;
-            call.commit_batch()
+            call.commit_batch()?;
+            Ok(trimmed)
         })?,
+    };
+    call.notify(Class::Stream, "xadd", call.args.get(1));
+    if trimmed > 0 {
+        call.notify(Class::Stream, "xtrim", call.args.get(1));
     }
     write_id(&mut call.reply, id);
     Ok(())
@@ -159,6 +166,7 @@ pub fn xdel(call: &mut Call<'_>) -> Outcome {
         }
         stream.stage(call)?;
         call.commit_batch()?;
+        call.notify(Class::Stream, "xdel", call.args.get(1));
     }
     call.reply.integer(removed);
     Ok(())
@@ -198,6 +206,7 @@ pub fn xsetid(call: &mut Call<'_>) -> Outcome {
         meta.max_deleted = max_deleted;
     }
     stream.save(call)?;
+    call.notify(Class::Stream, "xsetid", call.args.get(1));
     call.reply.ok();
     Ok(())
 }

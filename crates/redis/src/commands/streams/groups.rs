@@ -2,10 +2,11 @@
 
 use crate::collection::stream::{Consumer, EntryId, Group, Pending, READ_UNKNOWN};
 use crate::stop::{Outcome, Stop};
+use crate::store::Class;
 
 use super::super::members::{MEMBER_BYTES_MAX, damaged};
-use super::super::{Call, is_word};
-use super::{Stream, atomically, ids, naming};
+use super::super::{Call, atomically, is_word};
+use super::{Stream, ids, naming};
 
 const HELP: &[&str] = &[
     "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -119,7 +120,9 @@ impl<'a> Reader<'a> {
             None => {
                 check_name(self.consumer_name)?;
                 self.group.consumers += 1;
-                Consumer { number: stream.next_number(call)?, seen_ms, pending: 0 }
+                let number = stream.next_number(call)?;
+                call.notify(Class::Stream, "xgroup-createconsumer", &stream.key.user_key());
+                Consumer { number, seen_ms, pending: 0 }
             }
         };
         self.is_served = true;
@@ -278,6 +281,7 @@ fn create(call: &mut Call<'_>, mut stream: Stream, last: EntryId, read: i64) -> 
     stream.meta.groups += 1;
     let number = stream.next_number(call)?;
     stream.save_group(call, name, &Group { number, last, read, pending: 0, consumers: 0 })?;
+    call.notify(Class::Stream, "xgroup-create", call.args.get(2));
     call.reply.ok();
     Ok(())
 }
@@ -288,6 +292,7 @@ fn set_id(call: &mut Call<'_>, stream: &Stream, group: Group, read: i64) -> Outc
         text => ids::loose(text, 0)?,
     };
     stream.save_group(call, call.args.get(3), &Group { last, read, ..group })?;
+    call.notify(Class::Stream, "xgroup-setid", call.args.get(2));
     call.reply.ok();
     Ok(())
 }
@@ -308,6 +313,7 @@ fn destroy(call: &mut Call<'_>, mut stream: Stream, group: Option<Group>) -> Out
         stream.meta.groups -= 1;
         stream.stage(call)?;
         call.commit_batch()?;
+        call.notify(Class::Stream, "xgroup-destroy", call.args.get(2));
     }
     call.reply.integer(i64::from(group.is_some()));
     Ok(())
@@ -323,6 +329,7 @@ fn create_consumer(call: &mut Call<'_>, mut stream: Stream, mut group: Group) ->
         stream.save_consumer(call, group.number, name, &consumer)?;
         group.consumers += 1;
         stream.save_group(call, call.args.get(3), &group)?;
+        call.notify(Class::Stream, "xgroup-createconsumer", call.args.get(2));
     }
     call.reply.integer(i64::from(is_new));
     Ok(())
@@ -348,6 +355,7 @@ fn delete_consumer(call: &mut Call<'_>, stream: &Stream, mut group: Group) -> Ou
     group.pending = group.pending.saturating_sub(consumer.pending);
     group.consumers = group.consumers.saturating_sub(1);
     stream.save_group(call, call.args.get(3), &group)?;
+    call.notify(Class::Stream, "xgroup-delconsumer", call.args.get(2));
     call.reply.integer(consumer.pending as i64);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Streams: entries in the order of their ids, and groups of consumers that share them.
 //!
 //! XADD writes blindly behind the last entry that the metadata names. What changes groups runs
-//! inside a transaction of its own ([`atomically`]): every step reads what the ones before it wrote,
+//! inside a transaction of its own (`atomically`): every step reads what the ones before it wrote,
 //! and all of them are one commit.
 
 mod add;
@@ -26,7 +26,7 @@ use crate::collection::{Id, MemberKey, SPREAD, header, packed};
 use crate::key::{MetaKey, tag};
 use crate::resp::Reply;
 use crate::stop::{Outcome, Stop, WRONG_TYPE};
-use crate::store::{Access, Mode, Pair, Transaction, Walk};
+use crate::store::{Mode, Pair, Walk};
 use crate::value::{Type, Value};
 
 use super::Call;
@@ -236,27 +236,6 @@ impl Stream {
         }
         self.count_up_to(group.last, first).map(|read| added - read)
     }
-}
-
-/// Runs `f` in a transaction of its own, or in the one around the command, and commits it.
-fn atomically<R>(
-    call: &mut Call<'_>,
-    f: impl FnOnce(&mut Call<'_>) -> Result<R, Stop>,
-) -> Result<R, Stop> {
-    if call.store.is_transaction() {
-        return f(call);
-    }
-    let (outer, transaction) = (call.store, Transaction::default());
-    let result = f(&mut Call {
-        store: Access::within(&outer, &transaction),
-        session: &mut *call.session,
-        args: call.args,
-        reply: call.reply.reborrow(),
-        scratch: &mut *call.scratch,
-        mode: call.mode,
-    })?;
-    outer.commit_transaction(call.mode, transaction)?;
-    Ok(result)
 }
 
 fn write_id(reply: &mut Reply<'_>, id: EntryId) {

@@ -6,9 +6,9 @@ use crate::number::parse_integer;
 use crate::stop::{Outcome, SYNTAX, Stop};
 
 use super::super::members::damaged;
-use super::super::{Call, is_word};
+use super::super::{Call, atomically, is_word};
 use super::groups::{Reader, hand_out};
-use super::{Gathered, Stream, atomically, ids, naming, no_key_or_group, write_entry, write_id};
+use super::{Gathered, Stream, ids, naming, no_key_or_group, write_entry, write_id};
 
 /// `XACK key group id [id …]`
 pub fn xack(call: &mut Call<'_>) -> Outcome {

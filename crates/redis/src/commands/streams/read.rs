@@ -6,9 +6,9 @@ use crate::stop::{Outcome, SYNTAX, Stop};
 use crate::store::Walk;
 
 use super::super::members::damaged;
-use super::super::{Call, is_word};
+use super::super::{Call, atomically, is_word};
 use super::groups::{Reader, hand_out};
-use super::{Gathered, Stream, atomically, ids, naming, write_entry, write_id};
+use super::{Gathered, Stream, ids, naming, write_entry, write_id};
 
 /// What XREAD and XREADGROUP were told.
 struct Wish<'a> {

@@ -2,10 +2,11 @@
 
 use crate::collection::stream::EntryId;
 use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::store::Class;
 
 use super::super::members::damaged;
-use super::super::{Call, is_word};
-use super::{Stream, atomically, ids};
+use super::super::{Call, atomically, is_word};
+use super::{Stream, ids};
 
 /// Entries that are removed together when `~` leaves us the choice.
 const BLOCK_ENTRIES: u64 = 100;
@@ -134,6 +135,9 @@ pub fn xtrim(call: &mut Call<'_>) -> Outcome {
         })?,
         _ => 0,
     };
+    if removed > 0 {
+        call.notify(Class::Stream, "xtrim", call.args.get(1));
+    }
     call.reply.integer(removed as i64);
     Ok(())
 }
