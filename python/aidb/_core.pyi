@@ -91,6 +91,7 @@ class Store:
         /,
         *,
         ttl: _Ttl | None = None,
+        expires_at: float | None = None,
         durability: _Durability | None = None,
     ) -> None: ...
     def delete(self, key: Buffer, /, *, durability: _Durability | None = None) -> None: ...
@@ -109,6 +110,7 @@ class Store:
         /,
         *,
         ttl: _Ttl | None = None,
+        expires_at: float | None = None,
         durability: _Durability | None = None,
     ) -> None: ...
     def put_if(
@@ -119,6 +121,7 @@ class Store:
         *,
         expected: Buffer | None,
         ttl: _Ttl | None = None,
+        expires_at: float | None = None,
         durability: _Durability | None = None,
     ) -> bool: ...
     def take(self, key: Buffer, /, *, durability: _Durability | None = None) -> bytes | None: ...
@@ -135,6 +138,7 @@ class Store:
         reverse: bool = False,
         keys_only: Literal[False] = False,
         values_only: Literal[False] = False,
+        with_expiry: Literal[False] = False,
     ) -> Scan[tuple[bytes, bytes]]: ...
     @overload
     def scan(
@@ -148,6 +152,7 @@ class Store:
         reverse: bool = False,
         keys_only: Literal[True],
         values_only: Literal[False] = False,
+        with_expiry: Literal[False] = False,
     ) -> Scan[bytes]: ...
     @overload
     def scan(
@@ -161,7 +166,22 @@ class Store:
         reverse: bool = False,
         keys_only: Literal[False] = False,
         values_only: Literal[True],
+        with_expiry: Literal[False] = False,
     ) -> Scan[bytes]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[False] = False,
+        with_expiry: Literal[True],
+    ) -> Scan[tuple[bytes, bytes, float | None]]: ...
     def batch(self, *, durability: _Durability | None = None) -> Batch: ...
     def snapshot(self) -> Snapshot: ...
     def compact(self) -> None: ...
@@ -239,6 +259,7 @@ class Snapshot:
         reverse: bool = False,
         keys_only: Literal[False] = False,
         values_only: Literal[False] = False,
+        with_expiry: Literal[False] = False,
     ) -> Scan[tuple[bytes, bytes]]: ...
     @overload
     def scan(
@@ -252,6 +273,7 @@ class Snapshot:
         reverse: bool = False,
         keys_only: Literal[True],
         values_only: Literal[False] = False,
+        with_expiry: Literal[False] = False,
     ) -> Scan[bytes]: ...
     @overload
     def scan(
@@ -265,7 +287,22 @@ class Snapshot:
         reverse: bool = False,
         keys_only: Literal[False] = False,
         values_only: Literal[True],
+        with_expiry: Literal[False] = False,
     ) -> Scan[bytes]: ...
+    @overload
+    def scan(
+        self,
+        start: Buffer | None = None,
+        stop: Buffer | None = None,
+        /,
+        *,
+        prefix: Buffer | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+        keys_only: Literal[False] = False,
+        values_only: Literal[False] = False,
+        with_expiry: Literal[True],
+    ) -> Scan[tuple[bytes, bytes, float | None]]: ...
     def namespace(self, name: str, /) -> Snapshot: ...
     @property
     def seq(self) -> int: ...
@@ -280,6 +317,7 @@ class Batch:
         /,
         *,
         ttl: _Ttl | None = None,
+        expires_at: float | None = None,
         namespace: Store | None = None,
     ) -> None: ...
     def delete(self, key: Buffer, /, *, namespace: Store | None = None) -> None: ...

@@ -48,10 +48,12 @@ class Database:
         /,
         *,
         ttl: float | timedelta | None = None,
+        expires_at: float | None = None,
         durability: sync.Durability | None = None,
     ) -> None:
         """Stores a value."""
-        await _in_thread(self.blocking.put, key, value, ttl=ttl, durability=durability)
+        lifetime: Any = {"ttl": ttl, "expires_at": expires_at}
+        await _in_thread(self.blocking.put, key, value, durability=durability, **lifetime)
 
     async def delete(self, key: Buffer, /, *, durability: sync.Durability | None = None) -> None:
         """Removes a key; its absence is fine."""
@@ -75,10 +77,12 @@ class Database:
         /,
         *,
         ttl: float | timedelta | None = None,
+        expires_at: float | None = None,
         durability: sync.Durability | None = None,
     ) -> None:
         """Stores many pairs in one atomic batch."""
-        await _in_thread(self.blocking.put_many, pairs, ttl=ttl, durability=durability)
+        lifetime: Any = {"ttl": ttl, "expires_at": expires_at}
+        await _in_thread(self.blocking.put_many, pairs, durability=durability, **lifetime)
 
     async def put_if(
         self, key: Buffer, value: Buffer | None, /, *, expected: Buffer | None

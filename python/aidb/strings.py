@@ -6,12 +6,13 @@ reading, need a server.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aidb import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from aidb.database import Database
 
@@ -40,3 +41,24 @@ class RedisStrings:
         """
         record = _core.redis_string
         self._store.put_many([record(key, value) for key, value in pairs])
+
+    @contextmanager
+    def batch(self) -> Generator[StringBatch]:
+        """A batch of strings that are set together."""
+        with self._store.batch() as batch:
+            yield StringBatch(batch)
+
+
+class StringBatch:
+    """Collects strings to be set."""
+
+    def __init__(self, batch: _core.Batch) -> None:
+        self._batch = batch
+
+    def put(self, key: bytes, value: bytes, *, expires_at: float | None = None) -> None:
+        """Sets a string that expires at a time, in seconds since the Unix epoch.
+
+        Raises:
+            InvalidError: The key is longer than the Redis data model allows.
+        """
+        self._batch.put(*_core.redis_string(key, value), expires_at=expires_at)

@@ -86,3 +86,53 @@ def test_nonsense_is_no_time_to_live(db: aidb.Database, ttl: float) -> None:
 def test_other_types_are_no_time_to_live(db: aidb.Database, ttl: object) -> None:
     with pytest.raises(TypeError):
         db.put(b"k", b"v", ttl=ttl)  # type: ignore[arg-type]
+
+
+def test_a_scan_tells_when_its_records_expire(db: aidb.Database, clock: ManualClock) -> None:
+    for number in range(3000):
+        db.put(b"%04d" % number, b"v", ttl=None if number % 2 else 1 + number)
+        if number == 1500:
+            db.flush()
+    found = list(db.scan(with_expiry=True))
+    assert found == [
+        (b"%04d" % number, b"v", None if number % 2 else clock.now() + 1 + number)
+        for number in range(3000)
+    ]
+    assert list(db.scan(with_expiry=True, reverse=True, limit=5)) == found[:-6:-1]
+    with db.snapshot() as view:
+        assert list(view.scan(b"0007", b"0009", with_expiry=True)) == found[7:9]
+    with pytest.raises(aidb.InvalidError, match="exclude each other"):
+        db.scan(with_expiry=True, keys_only=True)  # type: ignore[call-overload]
+
+
+def test_an_instant_of_expiry_is_kept_to_the_millisecond(
+    db: aidb.Database, clock: ManualClock
+) -> None:
+    instant = clock.now() + 10.125
+    db.put(b"a", b"v", expires_at=instant)
+    db.put_many([(b"b", b"v")], expires_at=instant)
+    assert db.put_if(b"c", b"v", expected=None, expires_at=instant)
+    with db.batch() as batch:
+        batch.put(b"d", b"v", expires_at=instant)
+    assert [at for _, _, at in db.scan(with_expiry=True)] == [instant] * 4
+    db.put(b"a", b"v", expires_at=clock.now() - 1)
+    assert b"a" not in db
+    clock.advance(10.2)
+    assert len(db) == 0
+
+
+@pytest.mark.parametrize("instant", [0, -5.0, 1e13, float("nan"), float("inf")])
+def test_nonsense_is_no_instant(db: aidb.Database, instant: float) -> None:
+    with pytest.raises(aidb.InvalidError, match="no time since 1970"):
+        db.put(b"k", b"v", expires_at=instant)
+    with pytest.raises(aidb.InvalidError, match="ttl and expires_at exclude each other"):
+        db.put(b"k", b"v", ttl=1, expires_at=instant)
+
+
+def test_an_instant_goes_before_the_time_to_live_of_a_namespace(
+    db: aidb.Database, clock: ManualClock
+) -> None:
+    sessions = db.namespace("sessions", ttl=5)
+    sessions.put(b"k", b"v", expires_at=clock.now() + 100)
+    clock.advance(50)
+    assert sessions[b"k"] == b"v"

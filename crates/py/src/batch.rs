@@ -14,7 +14,7 @@ use crate::error::{closed, raise, wrong_type};
 use crate::handle::{Handle, parse_durability, write_options};
 use crate::namespace::{self, Place};
 use crate::store::Store;
-use crate::time::expire_at_ms;
+use crate::time::Lifetime;
 
 /// Pairs for which room is made before they are seen.
 const RESERVED_MAX: usize = 1 << 16;
@@ -54,16 +54,17 @@ impl Batch {
 impl Batch {
     /// Stores a value.
     #[inline]
-    #[pyo3(signature = (key, value, /, *, ttl = None, namespace = None))]
+    #[pyo3(signature = (key, value, /, *, ttl = None, expires_at = None, namespace = None))]
     fn put(
         &self,
         key: Raw<'_, '_>,
         value: Raw<'_, '_>,
         ttl: Option<&Bound<'_, PyAny>>,
+        expires_at: Option<f64>,
         namespace: Option<&Bound<'_, Store>>,
     ) -> PyResult<()> {
         let place = self.target(namespace)?;
-        let expire_at_ms = expire_at_ms(ttl, place, &self.handle)?;
+        let expire_at_ms = Lifetime { ttl, expires_at }.end_ms(place, &self.handle)?;
         self.edit(|batch| {
             batch.put(place.keyspace, key.as_bytes(), value.as_bytes(), expire_at_ms).map_err(raise)
         })
@@ -98,7 +99,7 @@ impl Batch {
     }
 
     fn __setitem__(&self, key: Raw<'_, '_>, value: Raw<'_, '_>) -> PyResult<()> {
-        self.put(key, value, None, None)
+        self.put(key, value, None, None, None)
     }
 
     fn __delitem__(&self, key: Raw<'_, '_>) -> PyResult<()> {

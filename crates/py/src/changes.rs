@@ -13,6 +13,7 @@ use pyo3::types::PyBytes;
 use crate::error::{invalid, raise};
 use crate::fork::Rooted;
 use crate::handle::Handle;
+use crate::time;
 
 /// One operation of a committed batch.
 #[pyclass(frozen, get_all, module = "aidb._core")]
@@ -97,7 +98,7 @@ impl Changes {
             batch::Operation::Delete { .. } => (None, None, 0),
         };
         let namespace = keyspace.map(|id| self.name_of(id)).transpose()?.flatten();
-        let expires_at = (expire_at_ms != 0).then_some(expire_at_ms as f64 / 1000.0);
+        let expires_at = time::instant(expire_at_ms);
         let (value, stop) = (value.map(bytes), stop.map(bytes));
         Ok(Operation { kind, namespace, key: bytes(key), value, stop, expires_at })
     }

@@ -20,6 +20,7 @@ use pyo3::types::{PyBytes, PyList, PyType};
 use crate::error::{invalid, raise};
 use crate::fork::Rooted;
 use crate::handle::Handle;
+use crate::time;
 use crate::waiting;
 
 const FIRST_ITEMS: usize = 16;
@@ -35,16 +36,19 @@ pub enum Columns {
     Keys,
     /// Values.
     Values,
+    /// Triples of key, value and the time of expiry.
+    WithExpiry,
 }
 
 impl Columns {
     /// The columns of the arguments of `scan`.
-    pub fn choose(keys_only: bool, values_only: bool) -> PyResult<Self> {
-        match (keys_only, values_only) {
-            (false, false) => Ok(Self::Both),
-            (true, false) => Ok(Self::Keys),
-            (false, true) => Ok(Self::Values),
-            (true, true) => Err(invalid("keys_only and values_only exclude each other")),
+    pub fn choose(keys_only: bool, values_only: bool, with_expiry: bool) -> PyResult<Self> {
+        match (keys_only, values_only, with_expiry) {
+            (false, false, false) => Ok(Self::Both),
+            (true, false, false) => Ok(Self::Keys),
+            (false, true, false) => Ok(Self::Values),
+            (false, false, true) => Ok(Self::WithExpiry),
+            _ => Err(invalid("keys_only, values_only and with_expiry exclude each other")),
         }
     }
 }
@@ -175,7 +179,8 @@ impl State {
             self.is_at_end = true;
             return Ok(lists);
         };
-        let pause = scan.try_visit(portion, |key, value| lists.push(py, key, value));
+        let pause =
+            scan.try_visit(portion, |key, value, expiry| lists.push(py, key, value, expiry));
         self.is_at_end = pause.map_err(raise)? == Pause::End;
         Ok(lists)
     }
@@ -192,7 +197,7 @@ impl State {
     /// The items in the buffer.
     fn take_chunk<'py>(&self, py: Python<'py>) -> Lists<'py> {
         let mut lists = Lists::new(self.columns, self.chunk.len());
-        self.chunk.items().for_each(|(key, value)| lists.push(py, key, value));
+        self.chunk.items().for_each(|(key, value, expiry)| lists.push(py, key, value, expiry));
         lists
     }
 }
@@ -203,6 +208,7 @@ struct Lists<'py> {
     len: usize,
     keys: Vec<Bound<'py, PyBytes>>,
     values: Vec<Bound<'py, PyBytes>>,
+    expiries: Vec<Option<f64>>,
 }
 
 impl<'py> Lists<'py> {
@@ -210,11 +216,11 @@ impl<'py> Lists<'py> {
     fn new(columns: Columns, items: usize) -> Self {
         let room = |is_wanted| Vec::with_capacity(if is_wanted { items } else { 0 });
         let (keys, values) = (room(columns != Columns::Values), room(columns != Columns::Keys));
-        Self { columns, len: 0, keys, values }
+        Self { columns, len: 0, keys, values, expiries: Vec::new() }
     }
 
     #[inline]
-    fn push(&mut self, py: Python<'py>, key: &[u8], value: &[u8]) {
+    fn push(&mut self, py: Python<'py>, key: &[u8], value: &[u8], expire_at_ms: u64) {
         self.len += 1;
         if self.columns != Columns::Values {
             self.keys.push(PyBytes::new(py, key));
@@ -222,19 +228,37 @@ impl<'py> Lists<'py> {
         if self.columns != Columns::Keys {
             self.values.push(PyBytes::new(py, value));
         }
+        if self.columns == Columns::WithExpiry {
+            self.expiries.push(time::instant(expire_at_ms));
+        }
     }
 
     /// The iterable that a loop over the scan gets.
     fn show(self, py: Python<'py>, current: &Current) -> PyResult<Bound<'py, PyAny>> {
-        if self.columns != Columns::Both {
-            let one = if self.columns == Columns::Keys { self.keys } else { self.values };
-            let list = PyList::new(py, one)?;
-            current.replace(vec![list.clone().unbind()]);
-            return Ok(list.into_any());
-        }
+        let (columns, expiries) = (self.columns, self.expiries);
         let (keys, values) = (PyList::new(py, self.keys)?, PyList::new(py, self.values)?);
-        current.replace(vec![keys.clone().unbind(), values.clone().unbind()]);
-        zip(py)?.call1((keys, values))
+        let watch = |lists: &[&Bound<'py, PyList>]| {
+            current.replace(lists.iter().map(|&list| list.clone().unbind()).collect());
+        };
+        match columns {
+            Columns::Keys => {
+                watch(&[&keys]);
+                Ok(keys.into_any())
+            }
+            Columns::Values => {
+                watch(&[&values]);
+                Ok(values.into_any())
+            }
+            Columns::Both => {
+                watch(&[&keys, &values]);
+                zip(py)?.call1((keys, values))
+            }
+            Columns::WithExpiry => {
+                let expiries = PyList::new(py, expiries)?;
+                watch(&[&keys, &values, &expiries]);
+                zip(py)?.call1((keys, values, expiries))
+            }
+        }
     }
 }
 

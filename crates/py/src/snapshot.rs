@@ -124,7 +124,8 @@ impl Snapshot {
 
     /// Items in key order; see `aidb.Database.scan`.
     #[pyo3(signature = (start = None, stop = None, /, *, prefix = None, limit = None,
-                        reverse = false, keys_only = false, values_only = false))]
+                        reverse = false, keys_only = false, values_only = false,
+                        with_expiry = false))]
     #[allow(clippy::too_many_arguments)]
     fn scan(
         &self,
@@ -136,9 +137,10 @@ impl Snapshot {
         reverse: bool,
         keys_only: bool,
         values_only: bool,
+        with_expiry: bool,
     ) -> PyResult<Scan> {
         let bounds = Bounds::new(start, stop, prefix, limit, reverse)?;
-        self.start_scan(py, bounds, Columns::choose(keys_only, values_only)?)
+        self.start_scan(py, bounds, Columns::choose(keys_only, values_only, with_expiry)?)
     }
 
     /// Every key, in order.

@@ -23,7 +23,7 @@ use crate::namespace::{self, Place};
 use crate::options;
 use crate::scan::{Columns, Scan};
 use crate::snapshot::Snapshot;
-use crate::time::expire_at_ms;
+use crate::time::{self, Lifetime};
 use crate::waiting;
 
 /// Values of at least this many bytes are written without the GIL.
@@ -142,16 +142,14 @@ impl Store {
         &self,
         key: &[u8],
         value: Option<&[u8]>,
-        ttl: Option<&Bound<'_, PyAny>>,
+        lifetime: Lifetime<'_, '_>,
     ) -> PyResult<WriteBatch> {
         let mut batch = WriteBatch::new();
         match value {
-            Some(value) => batch.put(
-                self.place.keyspace,
-                key,
-                value,
-                expire_at_ms(ttl, self.place, &self.handle)?,
-            ),
+            Some(value) => {
+                let expire_at_ms = lifetime.end_ms(self.place, &self.handle)?;
+                batch.put(self.place.keyspace, key, value, expire_at_ms)
+            }
             None => batch.delete(self.place.keyspace, key),
         }
         .map_err(raise)?;
@@ -209,7 +207,7 @@ impl Store {
 
     #[inline]
     fn __setitem__(&self, py: Python<'_>, key: Raw<'_, '_>, value: Raw<'_, '_>) -> PyResult<()> {
-        let expire_at_ms = expire_at_ms(None, self.place, &self.handle)?;
+        let expire_at_ms = Lifetime::default().end_ms(self.place, &self.handle)?;
         self.write(py, key.as_bytes(), value.as_bytes(), expire_at_ms, None)
     }
 
@@ -266,16 +264,17 @@ impl Store {
 
     /// Stores a value.
     #[inline]
-    #[pyo3(signature = (key, value, /, *, ttl = None, durability = None))]
+    #[pyo3(signature = (key, value, /, *, ttl = None, expires_at = None, durability = None))]
     fn put(
         &self,
         py: Python<'_>,
         key: Raw<'_, '_>,
         value: Raw<'_, '_>,
         ttl: Option<&Bound<'_, PyAny>>,
+        expires_at: Option<f64>,
         durability: Option<&str>,
     ) -> PyResult<()> {
-        let expire_at_ms = expire_at_ms(ttl, self.place, &self.handle)?;
+        let expire_at_ms = Lifetime { ttl, expires_at }.end_ms(self.place, &self.handle)?;
         self.write(py, key.as_bytes(), value.as_bytes(), expire_at_ms, durability)
     }
 
@@ -316,21 +315,24 @@ impl Store {
     }
 
     /// Stores many pairs in one atomic batch.
-    #[pyo3(signature = (pairs, /, *, ttl = None, durability = None))]
+    #[pyo3(signature = (pairs, /, *, ttl = None, expires_at = None, durability = None))]
     fn put_many(
         &self,
         py: Python<'_>,
         pairs: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
+        expires_at: Option<f64>,
         durability: Option<&str>,
     ) -> PyResult<()> {
-        let expire_at_ms = expire_at_ms(ttl, self.place, &self.handle)?;
+        let expire_at_ms = Lifetime { ttl, expires_at }.end_ms(self.place, &self.handle)?;
         let (db, options) = (self.handle.open_db()?, write_options(durability)?);
         batch::put_many(py, db, self.place.keyspace, pairs, expire_at_ms, options)
     }
 
     /// Stores `value` (`None` = delete) if the key holds `expected` (`None` = is absent).
-    #[pyo3(signature = (key, value, /, *, expected, ttl = None, durability = None))]
+    #[pyo3(signature = (key, value, /, *, expected, ttl = None, expires_at = None,
+                        durability = None))]
+    #[allow(clippy::too_many_arguments)]
     fn put_if(
         &self,
         py: Python<'_>,
@@ -338,11 +340,13 @@ impl Store {
         value: Option<Raw<'_, '_>>,
         expected: Option<Raw<'_, '_>>,
         ttl: Option<&Bound<'_, PyAny>>,
+        expires_at: Option<f64>,
         durability: Option<&str>,
     ) -> PyResult<bool> {
         let db = self.db()?;
         let key = key.as_bytes();
-        let batch = self.single(key, value.as_ref().map(Raw::as_bytes), ttl)?;
+        let lifetime = Lifetime { ttl, expires_at };
+        let batch = self.single(key, value.as_ref().map(Raw::as_bytes), lifetime)?;
         loop {
             py.check_signals()?;
             let found = py.detach(|| db.get_versioned(self.place.keyspace, key)).map_err(raise)?;
@@ -367,7 +371,7 @@ impl Store {
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let db = self.db()?;
         let key = key.as_bytes();
-        let batch = self.single(key, None, None)?;
+        let batch = self.single(key, None, Lifetime::default())?;
         loop {
             py.check_signals()?;
             let found = py.detach(|| db.get_versioned(self.place.keyspace, key)).map_err(raise)?;
@@ -385,13 +389,13 @@ impl Store {
         let key = key.as_bytes();
         let read = || db.get_with(self.place.keyspace, key, |_, expire_at_ms| expire_at_ms);
         let found = py.detach(read).map_err(raise)?;
-        let instant = found.filter(|&ms| ms != 0).map(|ms| ms as f64 / 1000.0);
-        Ok((found.is_some(), instant))
+        Ok((found.is_some(), found.and_then(time::instant)))
     }
 
     /// Items in key order; see `aidb.Database.scan`.
     #[pyo3(signature = (start = None, stop = None, /, *, prefix = None, limit = None,
-                        reverse = false, keys_only = false, values_only = false))]
+                        reverse = false, keys_only = false, values_only = false,
+                        with_expiry = false))]
     #[allow(clippy::too_many_arguments)]
     fn scan(
         &self,
@@ -403,9 +407,10 @@ impl Store {
         reverse: bool,
         keys_only: bool,
         values_only: bool,
+        with_expiry: bool,
     ) -> PyResult<Scan> {
         let bounds = Bounds::new(start, stop, prefix, limit, reverse)?;
-        self.start_scan(py, bounds, Columns::choose(keys_only, values_only)?)
+        self.start_scan(py, bounds, Columns::choose(keys_only, values_only, with_expiry)?)
     }
 
     /// A batch of writes that become visible and durable together.

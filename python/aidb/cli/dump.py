@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -17,7 +17,9 @@ from aidb.cli.opening import (
     chosen,
     directory_argument,
     encoding_option,
+    expiry_option,
     namespace_option,
+    no_expiry_option,
     opened,
 )
 from aidb.cli.output import meter, note
@@ -25,6 +27,8 @@ from aidb.cli.text import ENCODINGS
 from aidb.errors import InvalidError
 
 STDOUT = Path("-")
+Item: TypeAlias = tuple[bytes, bytes, float | None]
+"""Key, value and expiry time."""
 _STREAM_BUFFER_BYTES = 1 << 20
 
 
@@ -40,6 +44,8 @@ _STREAM_BUFFER_BYTES = 1 << 20
 @click.option(
     "--value", "value_field", metavar="NAME", help="Column or field of the value. Default: value."
 )
+@expiry_option
+@no_expiry_option
 @click.option("--separator", default="\t", help="Between key and value of a line. Default: TAB.")
 @click.option("--delimiter", default=",", help="Between CSV columns.", show_default=True)
 @encoding_option
@@ -56,15 +62,17 @@ def dump_command(
     prefix: str | None,
     strip_prefix: bool,
     namespace: str | None,
+    without_expiry: bool,
     force: bool,
     **layout_options: Any,
 ) -> None:
     """Write the pairs of DIR to TARGET (a file, a directory for a tree, or - for stdout).
 
-    `aidb load` with the same options reads them back byte for byte. Pairs that the format and
-    encoding cannot keep are refused; hex and base64 keep everything. Expiry times are not written.
+    `aidb load` with the same options reads them back byte for byte, with their expiry times. Pairs
+    that the format and encoding cannot keep are refused; hex and base64 keep everything. Lines and
+    trees have no place for an expiry time.
     """
-    layout = Layout(encoding=ENCODINGS[encoding], **layout_options)
+    layout = Layout(encoding=ENCODINGS[encoding], with_expiry=not without_expiry, **layout_options)
     name = format_name or ("jsonl" if target == STDOUT else guess_format(target))
     if name == "tree" and target == STDOUT:
         raise click.UsageError("a tree needs a target directory")
@@ -76,31 +84,37 @@ def dump_command(
             if hasattr(source, "snapshot")
             else contextlib.nullcontext(source) as view
         ):
-            pairs = _stripped(view.scan(prefix=start), len(start or b"") if strip_prefix else 0)
+            stripped = len(start or b"") if strip_prefix else 0
+            items = _stripped(_items(view, start, layout), stripped)
             total = len(source) if start is None else None
             with meter(f"dumping {directory}", total, unit="pairs") as shown:
-                written = _write(shown_pairs(pairs, shown), name, target, layout, force)
+                written = _write(_counted(items, shown), name, target, layout, force)
     note(f"dumped {written} pairs")
 
 
-def shown_pairs(pairs: Iterable[tuple[bytes, bytes]], shown: Any) -> Iterator[tuple[bytes, bytes]]:
-    """``pairs``, counted on the progress bar."""
-    for pair in pairs:
-        yield pair
+def _items(view: Any, prefix: bytes | None, layout: Layout) -> Iterable[Item]:
+    if layout.with_expiry:
+        found: Iterable[Item] = view.scan(prefix=prefix, with_expiry=True)
+        return found
+    return ((key, value, None) for key, value in view.scan(prefix=prefix))
+
+
+def _counted(items: Iterable[Item], shown: Any) -> Iterator[Item]:
+    """``items``, counted on the progress bar."""
+    for item in items:
+        yield item
         shown.advance()
 
 
-def _stripped(pairs: Iterable[tuple[bytes, bytes]], count: int) -> Iterable[tuple[bytes, bytes]]:
-    return ((key[count:], value) for key, value in pairs) if count else pairs
+def _stripped(items: Iterable[Item], count: int) -> Iterable[Item]:
+    return ((key[count:], value, expiry) for key, value, expiry in items) if count else items
 
 
-def _write(
-    pairs: Iterable[tuple[bytes, bytes]], name: str, target: Path, layout: Layout, force: bool
-) -> int:
+def _write(items: Iterable[Item], name: str, target: Path, layout: Layout, force: bool) -> int:
     written = 0
     with _writer(name, target, layout, force) as writer:
-        for key, value in pairs:
-            writer.write(key, value)
+        for item in items:
+            writer.write(*item)
             written += 1
     return written
 

@@ -18,8 +18,10 @@ from aidb.cli.opening import (
     chosen,
     directory_argument,
     encoding_option,
+    expiry_option,
     json_option,
     namespace_option,
+    no_expiry_option,
     opened,
 )
 from aidb.cli.output import Meter, duration_text, meter, note, print_json, size_text
@@ -69,6 +71,8 @@ class Outcome:
     metavar="NAME",
     help="Column or field of the value. Default: value, or the whole row as JSON with --key.",
 )
+@expiry_option
+@no_expiry_option
 @click.option("--separator", default="\t", help="Between key and value of a line. Default: TAB.")
 @click.option("--delimiter", default=",", help="Between CSV columns.", show_default=True)
 @encoding_option
@@ -106,6 +110,7 @@ def load_command(
     encoding: str,
     namespace: str | None,
     redis_number: int | None,
+    without_expiry: bool,
     skip_bad: bool,
     dry_run: bool,
     as_json: bool,
@@ -123,7 +128,7 @@ def load_command(
     before it is written, and the message says so. Loading again writes the same pairs again, which
     does no harm.
     """
-    layout = Layout(encoding=ENCODINGS[encoding], **layout_options)
+    layout = Layout(encoding=ENCODINGS[encoding], with_expiry=not without_expiry, **layout_options)
     if source != STDIN and not source.exists():
         raise InvalidError(f"{source} does not exist; check the path")
     name = format_name or ("lines" if source == STDIN else guess_format(source))
@@ -202,12 +207,12 @@ def _load(
     shown: Meter,
 ) -> None:
     """Write ``records`` to ``target`` (``None``: nowhere) in batches of bounded size."""
-    batch: list[tuple[bytes, bytes]] = []
+    batch: list[Record] = []
     batch_bytes = 0
 
     def write() -> None:
         if target is not None and batch:
-            target.put_many(batch)
+            _put(target, batch)
         outcome.pairs += len(batch)
         batch.clear()
 
@@ -218,7 +223,7 @@ def _load(
                     raise record
                 outcome.skip(record)
                 continue
-            batch.append((record.key, record.value))
+            batch.append(record)
             batch_bytes += len(record.key) + len(record.value)
             outcome.source_bytes += record.consumed
             if len(batch) >= batch_pairs or batch_bytes >= BATCH_BYTES_MAX:
@@ -232,6 +237,16 @@ def _load(
             f"the {outcome.pairs} pairs before it are loaded" if target is not None else "dry run"
         )
         raise BadInputError(error.place, f"{error.reason} ({done})") from None
+
+
+def _put(target: Any, records: list[Record]) -> None:
+    """Write ``records`` in one atomic batch."""
+    if not any(record.expires_at for record in records):
+        target.put_many([(record.key, record.value) for record in records])
+        return
+    with target.batch() as batch:
+        for record in records:
+            batch.put(record.key, record.value, expires_at=record.expires_at)
 
 
 def _report(outcome: Outcome, seconds: float, dry_run: bool, as_json: bool) -> int:

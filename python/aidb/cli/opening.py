@@ -33,6 +33,16 @@ encoding_option = click.option(
     help="How keys and values are written as text.",
 )
 
+expiry_option = click.option(
+    "--expiry",
+    "expiry_field",
+    metavar="NAME",
+    help="Column or field of the expiry time, in seconds since 1970. Default: expires_at.",
+)
+no_expiry_option = click.option(
+    "--no-expiry", "without_expiry", is_flag=True, help="Leave expiry times out."
+)
+
 
 def options(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
     """Several click decorators as one, in reading order."""

@@ -176,3 +176,42 @@ def test_strings_for_redis_go_into_the_redis_data_model(run: CommandLine, path: 
         "limit of 32000 bytes"
         in run("load", path, "-", "--redis", "0", stdin=too_long, status=3).err
     )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_expiry_times_survive_dump_and_load(
+    run: CommandLine, path: Path, tmp_path: Path, suffix: str
+) -> None:
+    with aidb.open(path) as db:
+        db.put(b"soon", b"1", expires_at=4_000_000_000.125)
+        db.put(b"never", b"2")
+        expected = list(db.scan(with_expiry=True))
+    target, copy = tmp_path / f"dump.{suffix}", tmp_path / "copy"
+    run("dump", path, target)
+    run("load", copy, target)
+    with aidb.open(copy) as db:
+        assert list(db.scan(with_expiry=True)) == expected
+    run("load", copy, target, "--no-expiry")
+    with aidb.open(copy) as db:
+        assert db.expiry(b"soon") == (True, None)
+
+
+def test_a_word_list_cannot_keep_expiry_times(run: CommandLine, path: Path, tmp_path: Path) -> None:
+    with aidb.open(path) as db:
+        db.put(b"soon", b"", ttl=1000)
+    target = tmp_path / "words.txt"
+    assert "key soon expires" in run("dump", path, target, status=3).err
+    assert not target.exists()
+    run("dump", path, target, "--no-expiry")
+    assert target.read_text() == "soon\n"
+
+
+def test_strings_of_the_redis_data_model_are_loaded_with_their_expiry(
+    run: CommandLine, path: Path
+) -> None:
+    source = b'{"key":"a","value":"1","expires_at":4000000000}\n'
+    run("load", path, "-", "--format", "jsonl", "--redis", stdin=source)
+    with aidb.open(path) as db:
+        names = [name for name in db.namespaces() if len(db.namespace(name)) == 1]
+        expiries = [at for name in names for _, _, at in db.namespace(name).scan(with_expiry=True)]
+    assert 4_000_000_000.0 in expiries

@@ -1,6 +1,7 @@
 """What a writer writes, the reader of the same format and encoding reads back byte for byte."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,48 @@ def test_named_columns_and_delimiters_survive() -> None:
     layout = Layout(key_field="id", value_field="name", delimiter=";")
     pairs = [(b"1", b'a;"b"'), (b"2", "ü\r\n".encode())]
     data = written("csv", pairs, layout)
-    assert data.startswith(b"id;name\r\n")
+    assert data.startswith(b"id;name;expires_at\r\n")
     assert read("csv", data, layout) == pairs
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+def test_expiry_times_survive_to_the_millisecond(name: str) -> None:
+    layout = Layout()
+    target = io.BytesIO()
+    writer = open_writer(name, target, layout)
+    times = [None, 0.001, 1_700_000_000.0, 1_700_000_000.123, 999_999_999_999.0]
+    for number, expires_at in enumerate(times):
+        writer.write(b"%d" % number, b"", expires_at)
+    writer.close()
+    records = open_reader(name, io.BytesIO(target.getvalue()), "source", layout)
+    assert [record.expires_at for record in records if isinstance(record, Record)] == times
+
+
+def test_a_format_without_a_place_for_expiry_refuses_it(tmp_path: Path) -> None:
+    for writer in (open_writer("lines", io.BytesIO(), Layout()), tree.Writer(tmp_path, Layout())):
+        with pytest.raises(InvalidError, match="key b expires, which the format"):
+            writer.write(b"b", b"", 1.0)
+
+
+@pytest.mark.parametrize("given", ['"soon"', "0", "-1", "true", "[]", "1e300", "NaN"])
+def test_a_bad_expiry_time_is_named(given: str) -> None:
+    line = b'{"key":"a","value":"1","expires_at":%s}\n' % given.encode()
+    (complaint,) = complaints("jsonl", line)
+    assert complaint == (
+        "source line 1: expires_at is no time in seconds since 1970 (choose its field with "
+        "--expiry, or --no-expiry)"
+    )
+    assert not complaints("jsonl", line, Layout(with_expiry=False))
+    assert not complaints("jsonl", line, Layout(key_field="key"))
+
+
+def test_the_column_of_expiry_is_chosen_by_name() -> None:
+    data = b"id,text,until\n1,a,5.5\n2,b,\n"
+    layout = Layout(key_field="id", value_field="text", expiry_field="until")
+    records = list(open_reader("csv", io.BytesIO(data), "source", layout))
+    assert [record.expires_at for record in records if isinstance(record, Record)] == [5.5, None]
+    with pytest.raises(BadInputError, match="no column 'expires'"):
+        list(open_reader("csv", io.BytesIO(data), "s", replace(layout, expiry_field="expires")))
 
 
 def test_a_word_list_is_keys_with_empty_values() -> None:

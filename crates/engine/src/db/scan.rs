@@ -31,6 +31,8 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// Where each key and each value ends.
     pub ends: Vec<u32>,
+    /// When each item expires, in milliseconds since the Unix epoch; 0 = never.
+    pub expiries: Vec<u64>,
 }
 
 impl Chunk {
@@ -44,22 +46,29 @@ impl Chunk {
         self.ends.is_empty()
     }
 
-    /// Key and value of each item.
-    pub fn items(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// Key, value and expiry of each item.
+    pub fn items(&self) -> impl Iterator<Item = (&[u8], &[u8], u64)> {
         let mut start = 0;
-        self.ends.chunks_exact(2).map(move |ends| {
+        self.ends.chunks_exact(2).zip(&self.expiries).map(move |(ends, &expire_at_ms)| {
             let (key_end, value_end) = (ends[0] as usize, ends[1] as usize);
-            let item = (&self.bytes[start..key_end], &self.bytes[key_end..value_end]);
+            let (key, value) = (&self.bytes[start..key_end], &self.bytes[key_end..value_end]);
             start = value_end;
-            item
+            (key, value, expire_at_ms)
         })
     }
 
-    fn push(&mut self, key: &[u8], value: &[u8]) {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.expiries.clear();
+    }
+
+    fn push(&mut self, key: &[u8], value: &[u8], expire_at_ms: u64) {
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len() as u32);
         self.bytes.extend_from_slice(value);
         self.ends.push(self.bytes.len() as u32);
+        self.expiries.push(expire_at_ms);
     }
 }
 
@@ -201,18 +210,18 @@ impl Scan {
         bytes_max: usize,
         with_values: bool,
     ) -> Result<()> {
-        chunk.bytes.clear();
-        chunk.ends.clear();
+        chunk.clear();
         let portion = Portion { items: items_max, bytes: bytes_max, with_values };
-        self.visit(portion, |key, value| chunk.push(key, value)).map(drop)
+        self.visit(portion, |key, value, expiry| chunk.push(key, value, expiry)).map(drop)
     }
 
-    /// Gives up to a portion of the next items to `f`.
+    /// Gives up to a portion of the next items to `f`: key, value, and when the item expires, in
+    /// milliseconds since the Unix epoch (0 = never).
     ///
     /// # Errors
     /// As [`Scan::next`]; `f` may have been called for some items.
     #[inline]
-    pub fn visit(&mut self, portion: Portion, f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+    pub fn visit(&mut self, portion: Portion, f: impl FnMut(&[u8], &[u8], u64)) -> Result<Pause> {
         self.patience.set_may_wait(true);
         self.give(portion, f)
     }
@@ -223,7 +232,11 @@ impl Scan {
     /// # Errors
     /// As [`Scan::visit`].
     #[inline]
-    pub fn try_visit(&mut self, portion: Portion, f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+    pub fn try_visit(
+        &mut self,
+        portion: Portion,
+        f: impl FnMut(&[u8], &[u8], u64),
+    ) -> Result<Pause> {
         if self.reverse {
             return Ok(Pause::WouldBlock);
         }
@@ -234,7 +247,7 @@ impl Scan {
         }
     }
 
-    fn give(&mut self, portion: Portion, mut f: impl FnMut(&[u8], &[u8])) -> Result<Pause> {
+    fn give(&mut self, portion: Portion, mut f: impl FnMut(&[u8], &[u8], u64)) -> Result<Pause> {
         self.inner.state.check_open()?;
         let mut giver = Giver {
             blobs: &self.inner.blobs,
@@ -297,12 +310,12 @@ struct Giver<'a, F> {
     f: F,
 }
 
-impl<F: FnMut(&[u8], &[u8])> Giver<'_, F> {
+impl<F: FnMut(&[u8], &[u8], u64)> Giver<'_, F> {
     #[inline]
     fn take(&mut self, entry: Entry<'_>) -> ControlFlow<()> {
         let value_len = match (self.left.with_values, entry.kind) {
             (false, _) => {
-                (self.f)(entry.key, b"");
+                (self.f)(entry.key, b"", entry.expire_at_ms);
                 0
             }
             (true, Kind::Blob) => match self.take_blob(&entry) {
@@ -311,7 +324,7 @@ impl<F: FnMut(&[u8], &[u8])> Giver<'_, F> {
                 Err(error) => return self.stop(Err(error)),
             },
             (true, _) => {
-                (self.f)(entry.key, entry.value);
+                (self.f)(entry.key, entry.value, entry.expire_at_ms);
                 entry.value.len()
             }
         };
@@ -327,7 +340,7 @@ impl<F: FnMut(&[u8], &[u8])> Giver<'_, F> {
     fn take_blob(&mut self, entry: &Entry<'_>) -> Result<Attempt<usize>> {
         let reference = BlobRef::decode(entry.value)?;
         let give = |value: &[u8]| {
-            (self.f)(entry.key, value);
+            (self.f)(entry.key, value, entry.expire_at_ms);
             value.len()
         };
         match self.may_wait {

@@ -24,14 +24,18 @@ def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadIn
             raise BadInputError(name, "the file is empty; the first line must name the columns")
         key_at = _column(header, layout.key_name, name)
         value_at = None if layout.value_name is None else _column(header, layout.value_name, name)
+        expiry_at = _expiry_column(header, layout, name)
 
         def record_of(row: list[str], place: str) -> Record:
             consumed = sum(map(len, row)) + len(row)
             key = layout.decode(row[key_at], place)
+            expiry = None if expiry_at is None else layout.expiry(row[expiry_at], place)
             if value_at is None:
                 whole = json.dumps(dict(zip(header, row, strict=True)), ensure_ascii=False)
-                return Record(key, whole.encode("utf-8", "surrogateescape"), place, consumed)
-            return Record(key, layout.decode(row[value_at], place), place, consumed)
+                value = whole.encode("utf-8", "surrogateescape")
+            else:
+                value = layout.decode(row[value_at], place)
+            return Record(key, value, place, consumed, expiry)
 
         first_line = rows.line_num + 1
         for row in rows:
@@ -69,6 +73,14 @@ def _column(header: list[str], wanted: str, name: str) -> int:
     return header.index(wanted)
 
 
+def _expiry_column(header: list[str], layout: Layout, name: str) -> int | None:
+    """Where the expiry time is; a file without that column has none unless it was asked for."""
+    wanted = layout.expiry_name
+    if wanted is None or (layout.expiry_field is None and wanted not in header):
+        return None
+    return _column(header, wanted, name)
+
+
 class Writer:
     """Writes a header and a row per pair."""
 
@@ -77,12 +89,18 @@ class Writer:
         self._layout = layout
         self._text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._text, delimiter=layout.delimiter, lineterminator="\r\n")
-        self._rows.writerow([layout.key_name, layout.value_name or "value"])
+        names = [layout.key_name, layout.value_name or "value"]
+        if layout.with_expiry:
+            names.append(layout.expiry_name or "expires_at")
+        self._rows.writerow(names)
 
-    def write(self, key: bytes, value: bytes) -> None:
-        """Append a row."""
+    def write(self, key: bytes, value: bytes, expires_at: float | None = None) -> None:
+        """Append a row; the expiry time of a pair that never expires is empty."""
         encode = self._layout.encoding.encode
-        self._rows.writerow([encode(key), encode(value)])
+        row = [encode(key), encode(value)]
+        if self._layout.with_expiry:
+            row.append("" if expires_at is None else repr(expires_at))
+        self._rows.writerow(row)
 
     def close(self) -> None:
         """Hand the target back, flushed."""

@@ -17,19 +17,21 @@ def read(source: BinaryIO, name: str, layout: Layout) -> Iterator[Record | BadIn
             continue
         place = f"{name} line {number}"
         try:
-            key, value = _pair(stripped, place, layout)
+            record = _record(stripped, place, layout)
         except BadInputError as error:
             yield error
             continue
-        yield Record(key, value, place, len(line))
+        yield record._replace(consumed=len(line))
 
 
-def _pair(line: bytes, place: str, layout: Layout) -> tuple[bytes, bytes]:
+def _record(line: bytes, place: str, layout: Layout) -> Record:
     row = _parsed(line, place)
     key = layout.decode(_text(_field(row, layout.key_name, place), place), place)
-    if layout.value_name is None:
-        return key, line
-    return key, _value(_field(row, layout.value_name, place), place, layout)
+    value = line
+    if layout.value_name is not None:
+        value = _value(_field(row, layout.value_name, place), place, layout)
+    expiry = None if layout.expiry_name is None else row.get(layout.expiry_name)
+    return Record(key, value, place, len(line), layout.expiry(expiry, place))
 
 
 def _parsed(line: bytes, place: str) -> dict[str, Any]:
@@ -76,10 +78,15 @@ class Writer:
         """Write to ``target``."""
         self._target, self._layout = target, layout
 
-    def write(self, key: bytes, value: bytes) -> None:
-        """Append an object."""
+    def write(self, key: bytes, value: bytes, expires_at: float | None = None) -> None:
+        """Append an object, with a field for the expiry time if there is one."""
         encode, names = self._layout.encoding.encode, self._layout
-        row = {names.key_name: encode(key), names.value_name or "value": encode(value)}
+        row: dict[str, str | float] = {
+            names.key_name: encode(key),
+            names.value_name or "value": encode(value),
+        }
+        if expires_at is not None:
+            row[names.expiry_name or "expires_at"] = expires_at
         self._target.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     def close(self) -> None:

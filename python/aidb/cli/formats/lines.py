@@ -36,8 +36,9 @@ class Writer:
         """Write to ``target``."""
         self._target, self._layout = target, layout
 
-    def write(self, key: bytes, value: bytes) -> None:
-        """Append a pair."""
+    def write(self, key: bytes, value: bytes, expires_at: float | None = None) -> None:
+        """Append a pair; one that expires is refused."""
+        self._layout.refuse_expiry(key, expires_at, "lines")
         encode, separator = self._layout.encoding.encode, self._layout.separator
         key_text, value_text = encode(key), encode(value)
         if separator in key_text or _breaks_line(key_text) or _breaks_line(value_text):

@@ -14,7 +14,7 @@ from aidb.errors import InvalidError
 class PairWriter(Protocol):
     """Writes pairs to a file or a tree."""
 
-    def write(self, key: bytes, value: bytes) -> None:
+    def write(self, key: bytes, value: bytes, expires_at: float | None = None) -> None:
         """Append a pair or refuse it with ``InvalidError``."""
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class Writer:
 
     def __init__(self, root: Path, layout: Layout) -> None:
         """Write below ``root``, which must be empty or absent."""
-        del layout
+        self._layout = layout
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InvalidError(
                 f"{root} exists and is not an empty directory; choose another target"
@@ -58,8 +58,9 @@ class Writer:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
 
-    def write(self, key: bytes, value: bytes) -> None:
-        """Write one file."""
+    def write(self, key: bytes, value: bytes, expires_at: float | None = None) -> None:
+        """Write one file; a pair that expires is refused."""
+        self._layout.refuse_expiry(key, expires_at, "tree")
         parts = key.split(b"/")
         if b"\0" in key or any(part in (b"", b".", b"..") for part in parts):
             raise InvalidError(

@@ -86,7 +86,7 @@ fn a_snapshot_keeps_its_moment_through_flush_and_compaction() {
     let mut chunk = Chunk::default();
     scan.next_chunk(&mut chunk, 1000, 1 << 20).unwrap();
     assert_eq!(chunk.len(), 200);
-    assert!(chunk.items().all(|(_, value)| value == b"old"));
+    assert!(chunk.items().all(|(_, value, _)| value == b"old"));
     assert_eq!(db.len(KS).unwrap(), 199);
 }
 

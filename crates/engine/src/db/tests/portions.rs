@@ -197,7 +197,7 @@ impl History {
                 with_values: true,
             };
             let before = items.len();
-            let push = |key: &[u8], value: &[u8]| items.push((key.to_vec(), value.to_vec()));
+            let push = |key: &[u8], value: &[u8], _| items.push((key.to_vec(), value.to_vec()));
             let pause = match self.rng.below(6) {
                 0 => match scan.next().unwrap() {
                     Some((key, value)) => {
@@ -244,7 +244,7 @@ fn a_portion_ends_with_the_item_that_fills_it() {
     let mut count = |items, bytes, with_values| {
         let mut seen = 0;
         let portion = Portion { items, bytes, with_values };
-        let pause = scan.visit(portion, |_, value| seen += 1 + value.len()).unwrap();
+        let pause = scan.visit(portion, |_, value, _| seen += 1 + value.len()).unwrap();
         (seen, pause)
     };
     assert_eq!(count(3, 1000, true), (21, Pause::Full));
