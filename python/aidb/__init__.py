@@ -7,8 +7,12 @@
         for key, value in db.scan(prefix=b"k"):
             ...
 
-Start with :func:`aidb.open` and :class:`aidb.Database`. ``aidb.aio`` is the same for asyncio.
+Start with :func:`aidb.open` and :class:`aidb.Database`. ``aidb.aio`` is the same for asyncio;
+``aidb.redis`` is the Redis data model in this process, behind the API of redis-py.
 """
+
+import importlib
+from typing import Any
 
 from aidb._core import Batch, Change, Changes, Operation, Scan, Snapshot, __version__
 from aidb.database import Database, OpenOptions, open
@@ -25,6 +29,8 @@ from aidb.errors import (
     UnavailableError,
 )
 from aidb.namespace import Namespace
+
+_FACES = ("aio", "redis")
 
 __all__ = [
     "Batch",
@@ -49,3 +55,10 @@ __all__ = [
     "__version__",
     "open",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The other faces, imported when first asked for."""
+    if name in _FACES:
+        return importlib.import_module(f"aidb.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,10 +5,11 @@
 
 use std::sync::atomic::Ordering;
 
+use aidb_redis::resp::{Reply, Status};
 use aidb_redis::{Session, Stop};
 
 use crate::clients::Client;
-use crate::conversation::Next;
+use crate::conversation::{Conversation, Next};
 use crate::shared::Shared;
 use crate::state::State;
 
@@ -41,6 +42,26 @@ pub(crate) fn after(
         }
         Err(_) => Next::Wait,
     }
+}
+
+/// Answers the waiting command, which its client no longer waits for, and takes it from the input.
+pub(crate) fn give_up(
+    shared: &Shared,
+    conversation: &mut Conversation,
+    output: &mut Vec<u8>,
+    fails: bool,
+) {
+    let limits = shared.settings.request_limits();
+    let Conversation { client, session, state, parser, input } = conversation;
+    if let Ok(Status::Command(bytes)) = parser.parse(input, limits) {
+        input.drain(..bytes);
+    }
+    let mut reply = Reply::new(output, session.protocol);
+    match fails {
+        true => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        false => reply.null_array(),
+    }
+    end(shared, client, session, state);
 }
 
 /// The client waits no more.

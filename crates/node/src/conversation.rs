@@ -32,6 +32,17 @@ pub(crate) struct Conversation {
     pub(crate) input: Vec<u8>,
 }
 
+impl Conversation {
+    /// Shows others when the client was active last, and in which database and protocol.
+    pub(crate) fn note_activity(&self, now_ms: u64) {
+        let Self { client, session, .. } = self;
+        client.last_active_ms.store(now_ms, Ordering::Relaxed);
+        client.database.store(session.database as u8, Ordering::Relaxed);
+        let version = if session.protocol == Protocol::Resp3 { 3 } else { 2 };
+        client.protocol.store(version, Ordering::Relaxed);
+    }
+}
+
 /// Why execution stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {

@@ -6,12 +6,14 @@
 //! write sends it. A command that would have to wait (disk, a busy lock, back-pressure, long work)
 //! goes with the rest of its connection to the [`pool`], and comes back when done, so order is kept
 //! and reactors never block. With `appendfsync always` replies of a turn wait for its [`syncer`].
+//! A client inside this process ([`local`]) is executed by its own thread instead.
 //! This crate knows no Python; start with [`node::Node`].
 
 mod blocking;
 mod clients;
 mod commands;
 mod conversation;
+mod local;
 mod mailbox;
 mod metrics;
 pub mod node;
@@ -27,6 +29,7 @@ mod state;
 mod syncer;
 mod transaction;
 
+pub use local::{Inbox, LocalClient, Progress};
 pub use node::Node;
 pub use settings::NodeOptions;
 pub use shared::StopSignal;

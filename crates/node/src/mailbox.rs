@@ -1,4 +1,4 @@
-//! Messages to a reactor from other threads.
+//! Messages to a reactor, or to the clients inside this process, from other threads.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use aidb_redis::session::Place;
 
 use crate::conversation::Finished;
+use crate::local::Inboxes;
 use crate::pubsub::Delivery;
 
 /// What a reactor is told.
@@ -33,18 +34,43 @@ pub(crate) enum Message {
     Stop,
 }
 
-/// Mailbox of one reactor.
-pub(crate) struct Mailbox {
+/// Where messages go.
+pub(crate) enum Mailbox {
+    /// To one reactor.
+    Reactor(Queue),
+    /// To the clients inside this process, each of which has its own inbox.
+    Local(Inboxes),
+}
+
+/// Messages that a reactor has not taken yet.
+pub(crate) struct Queue {
     messages: Mutex<Vec<Message>>,
     waker: Waker,
 }
 
 impl Mailbox {
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { messages: Mutex::new(Vec::new()), waker }
+        Self::Reactor(Queue { messages: Mutex::new(Vec::new()), waker })
     }
 
     pub(crate) fn send(&self, message: Message) {
+        match self {
+            Self::Reactor(queue) => queue.push(message),
+            Self::Local(inboxes) => inboxes.route(message),
+        }
+    }
+
+    /// What a reactor was sent; clients inside this process have got theirs already.
+    pub(crate) fn take(&self) -> Vec<Message> {
+        match self {
+            Self::Reactor(queue) => std::mem::take(&mut *queue.messages.lock()),
+            Self::Local(_) => Vec::new(),
+        }
+    }
+}
+
+impl Queue {
+    fn push(&self, message: Message) {
         let mut messages = self.messages.lock();
         messages.push(message);
         // The first message wakes; the reactor takes all.
@@ -52,9 +78,5 @@ impl Mailbox {
             // A waker fails only when its reactor is gone, and then nobody needs the message.
             let _ = self.waker.wake();
         }
-    }
-
-    pub(crate) fn take(&self) -> Vec<Message> {
-        std::mem::take(&mut *self.messages.lock())
     }
 }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 
 use crate::clients::Clients;
+use crate::local::{Inboxes, LocalClient, Workers};
 use crate::mailbox::{Mailbox, Message};
 use crate::metrics::NodeMetrics;
 use crate::notifications;
@@ -31,6 +32,7 @@ const BACKLOG: i32 = 4096;
 /// **Concurrency**: all methods may be called from any thread. Dropping a node stops it.
 pub struct Node {
     shared: Arc<Shared>,
+    workers: Arc<Workers>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -56,6 +58,7 @@ impl Node {
             mailboxes.push(Mailbox::new(waker.map_err(|error| cannot("create a waker", &error))?));
             polls.push(poll);
         }
+        mailboxes.push(Mailbox::Local(Inboxes::default()));
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let shared = Arc::new(share((store, functions), options, mailboxes, addresses));
         let weak = Arc::downgrade(&shared);
@@ -65,7 +68,8 @@ impl Node {
             }
         });
         notifications::publish(&shared);
-        let node = Self { shared, threads: Mutex::new(Vec::new()) };
+        let workers = Arc::new(Workers::new(&shared));
+        let node = Self { shared, workers, threads: Mutex::new(Vec::new()) };
         let mut listeners = Some(listeners);
         for (index, poll) in polls.into_iter().enumerate() {
             let listeners = listeners.take().unwrap_or_default();
@@ -80,6 +84,11 @@ impl Node {
         let thread = std::thread::Builder::new().name(name).spawn(move || reactor.run());
         self.threads.lock().push(thread.map_err(|error| cannot("start a reactor", &error))?);
         Ok(())
+    }
+
+    /// A new client inside this process.
+    pub fn local_client(&self) -> LocalClient {
+        LocalClient::new(&self.workers)
     }
 
     /// Where it listens.
@@ -159,9 +168,12 @@ fn share(
     }
 }
 
-/// Listens on every address of the host; with port 0 all get the port of the first.
+/// Listens on every address of the host, if there is one; with port 0 all get the port of the first.
 fn listen(options: &NodeOptions) -> Result<Vec<TcpListener>> {
     let NodeOptions { host, port, .. } = options;
+    if host.is_empty() {
+        return Ok(Vec::new());
+    }
     let addresses = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
         Error::invalid(format!("cannot resolve host {host}: {error}; check --host"))
     })?;

@@ -10,7 +10,7 @@ use crate::password::Password;
 /// Settings at start.
 #[derive(Clone)]
 pub struct NodeOptions {
-    /// Address or host name to listen on.
+    /// Address or host name to listen on; empty = only clients inside this process.
     pub host: String,
     /// Port; 0 = any free one.
     pub port: u16,

@@ -9,6 +9,7 @@ use aidb_redis::Store;
 use parking_lot::{Condvar, Mutex};
 
 use crate::clients::Clients;
+use crate::local::Inboxes;
 use crate::mailbox::Mailbox;
 use crate::metrics::{NodeMetrics, ThreadMetrics, read};
 use crate::pool::Pool;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) scripts: Scripts,
     pub(crate) functions: Functions,
     pub(crate) pool: Pool,
+    /// Those of the reactors, and behind them the one of the clients inside this process.
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) metrics: NodeMetrics,
@@ -38,6 +40,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Number of reactors; also the place of the mailbox of the clients inside this process.
+    pub(crate) fn reactors(&self) -> usize {
+        self.mailboxes.len() - 1
+    }
+
+    /// The inboxes of the clients inside this process.
+    pub(crate) fn inboxes(&self) -> Option<&Inboxes> {
+        match self.mailboxes.last() {
+            Some(Mailbox::Local(inboxes)) => Some(inboxes),
+            _ => None,
+        }
+    }
+
     /// Counters for a new thread.
     pub(crate) fn register_thread(&self) -> Arc<ThreadMetrics> {
         let metrics = Arc::new(ThreadMetrics::new());

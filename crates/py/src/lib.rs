@@ -22,6 +22,7 @@ mod error;
 mod fork;
 mod handle;
 mod inspect;
+mod local;
 mod many;
 mod namespace;
 mod options;
@@ -50,6 +51,8 @@ mod _core {
     use crate::database::Database;
     #[pymodule_export]
     use crate::inspect::{check_file, check_references, database_files, inspect_file, repair};
+    #[pymodule_export]
+    use crate::local::{Caller, Codec, Conversation, RedisStore};
     #[pymodule_export]
     use crate::options::option_names;
     #[pymodule_export]

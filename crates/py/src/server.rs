@@ -61,29 +61,9 @@ impl Server {
         on_recovery_progress: Option<&Bound<'_, PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let mut options = NodeOptions::default();
-        let mut engine = Options::default();
-        if let Some(settings) = settings {
-            for (name, value) in settings {
-                let name = name.cast::<PyString>()?.to_string();
-                set(&mut options, &mut engine, &name, &value)?;
-            }
-        }
+        let (options, mut engine) = parse(NodeOptions::default(), settings)?;
         engine.listener = on_recovery_progress.map(crate::progress::listener).transpose()?;
-        split_memory(&mut engine, options.memory_bytes);
-        if options.appendfsync == AppendFsync::Always {
-            engine.log_mode = LogMode::Append;
-        }
-        let (db, node) = py
-            .detach(|| {
-                let db = Db::open(&directory, engine)?;
-                let node = Node::start(db.clone(), options);
-                if node.is_err() {
-                    db.close()?;
-                }
-                node.map(|node| (db, node))
-            })
-            .map_err(raise)?;
+        let (db, node) = start(py, Some(directory), options, engine)?;
         let addresses =
             node.addresses().iter().map(|address| (address.ip().to_string(), address.port()));
         Ok(Self { addresses: addresses.collect(), running: Mutex::new(Some(Running { node, db })) })
@@ -125,6 +105,46 @@ impl Server {
         })
         .map_err(raise)
     }
+}
+
+/// The settings of a node and of its engine.
+pub fn parse(
+    mut options: NodeOptions,
+    settings: Option<&Bound<'_, PyDict>>,
+) -> PyResult<(NodeOptions, Options)> {
+    let mut engine = Options::default();
+    if let Some(settings) = settings {
+        for (name, value) in settings {
+            let name = name.cast::<PyString>()?.to_string();
+            set(&mut options, &mut engine, &name, &value)?;
+        }
+    }
+    split_memory(&mut engine, options.memory_bytes);
+    if options.appendfsync == AppendFsync::Always {
+        engine.log_mode = LogMode::Append;
+    }
+    Ok((options, engine))
+}
+
+/// Opens a database, in memory without a directory, and starts a node on it.
+pub fn start(
+    py: Python<'_>,
+    directory: Option<PathBuf>,
+    options: NodeOptions,
+    engine: Options,
+) -> PyResult<(Db, Node)> {
+    py.detach(|| {
+        let db = match directory {
+            Some(directory) => Db::open(&directory, engine)?,
+            None => Db::open_in_memory(engine)?,
+        };
+        let node = Node::start(db.clone(), options);
+        if node.is_err() {
+            db.close()?;
+        }
+        node.map(|node| (db, node))
+    })
+    .map_err(raise)
 }
 
 #[cold]

@@ -56,7 +56,7 @@ static PARAMETERS: &[Parameter] = &[
     fixed!("cluster-enabled", |_| "no".to_owned()),
     fixed!("databases", |_| DATABASES.to_string()),
     fixed!("dir", |shared| shared.store.db().path().display().to_string()),
-    fixed!("io-threads", |shared| shared.mailboxes.len().to_string()),
+    fixed!("io-threads", |shared| shared.reactors().to_string()),
     number!("maxclients", clients_max, (1, u32::MAX as u64)),
     fixed!("maxmemory", |shared| shared.options.memory_bytes.to_string()),
     fixed!("maxmemory-policy", |_| "noeviction".to_owned()),

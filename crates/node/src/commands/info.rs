@@ -79,7 +79,7 @@ fn server(shared: &Shared, text: &mut String) {
     field(text, "server_time_usec", now_ms * 1000);
     field(text, "uptime_in_seconds", uptime_s);
     field(text, "uptime_in_days", uptime_s / 86400);
-    field(text, "io_threads_active", shared.mailboxes.len());
+    field(text, "io_threads_active", shared.reactors());
 }
 
 fn clients(shared: &Shared, text: &mut String) {

@@ -42,7 +42,7 @@ impl Reactor {
     /// Accepts everything that waits. An error (no file descriptors) is tried again at the next tick.
     pub(super) fn accept(&mut self, listener: usize) {
         while let Some(Ok((stream, address))) = self.listeners.get(listener).map(|l| l.accept()) {
-            let reactor = self.next_reactor % self.shared.mailboxes.len();
+            let reactor = self.next_reactor % self.shared.reactors();
             self.next_reactor += 1;
             if reactor == self.index {
                 self.adopt(stream, address);

@@ -1,11 +1,9 @@
 //! Connections whose command waits for a key.
 
-use aidb_redis::resp::{Reply, Status};
 use aidb_redis::session::Place;
 use aidb_redis::stop::Wait;
 
 use crate::blocking;
-use crate::conversation::Conversation;
 
 use super::Reactor;
 
@@ -82,17 +80,7 @@ impl Reactor {
     fn give_up(&mut self, token: usize, fails: bool) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let Some(conversation) = &mut connection.conversation else { return };
-        let limits = self.shared.settings.request_limits();
-        if let Ok(Status::Command(bytes)) = conversation.parser.parse(&conversation.input, limits) {
-            conversation.input.drain(..bytes);
-        }
-        let mut reply = Reply::new(&mut connection.output, conversation.session.protocol);
-        match fails {
-            true => reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-            false => reply.null_array(),
-        }
-        let Conversation { client, session, state, .. } = conversation;
-        blocking::end(&self.shared, client, session, state);
+        blocking::give_up(&self.shared, conversation, &mut connection.output, fails);
         connection.has_more = !conversation.input.is_empty();
         self.serve(token);
     }

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use aidb_redis::resp::Protocol;
 use aidb_redis::store::{AppendFsync, Mode};
 
 use crate::conversation::{Detached, End, Finished, OUTPUT_PAUSE_BYTES};
@@ -223,11 +222,7 @@ impl Reactor {
         if conversation.parser.capacity_bytes() > PARSER_BYTES_MAX {
             conversation.parser.shrink();
         }
-        let client = &conversation.client;
-        client.last_active_ms.store(self.now_ms, Ordering::Relaxed);
-        client.database.store(conversation.session.database as u8, Ordering::Relaxed);
-        let version = if conversation.session.protocol == Protocol::Resp3 { 3 } else { 2 };
-        client.protocol.store(version, Ordering::Relaxed);
+        conversation.note_activity(self.now_ms);
         let wrote = self.worker.scratch.counters.commits != commits;
         if wrote && self.shared.store.appendfsync() == AppendFsync::Always {
             self.pending.hold(token, connection, start);
@@ -263,9 +258,7 @@ impl Reactor {
             self.shared.store.waiters().leave(conversation.client.id);
             return;
         }
-        let client = &conversation.client;
-        client.last_active_ms.store(self.now_ms, Ordering::Relaxed);
-        client.database.store(conversation.session.database as u8, Ordering::Relaxed);
+        conversation.note_activity(self.now_ms);
         connection.conversation = Some(conversation);
         connection.output.extend_from_slice(&output);
         self.deliver_held(token);
