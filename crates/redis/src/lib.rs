@@ -12,6 +12,7 @@ pub mod commands;
 pub mod geo;
 pub mod glob;
 pub mod hyperloglog;
+pub mod json;
 pub mod key;
 pub mod number;
 pub mod resp;

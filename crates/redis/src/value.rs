@@ -5,7 +5,7 @@
 //! type 0      string: the bytes follow
 //! types 1..=4 list, set, sorted set, hash: see `collection`
 //! type 5      stream: see `collection::stream`
-//! type 6      JSON: kept for it
+//! type 6      JSON: see `commands::json`
 //! ```
 //!
 //! Encodings of a string say what `OBJECT ENCODING` may answer; the bytes are always the text. The
@@ -33,6 +33,8 @@ pub enum Type {
     Hash = 4,
     /// A stream.
     Stream = 5,
+    /// A JSON document.
+    Json = 6,
 }
 
 impl Type {
@@ -45,6 +47,7 @@ impl Type {
             Self::SortedSet => "zset",
             Self::Hash => "hash",
             Self::Stream => "stream",
+            Self::Json => "ReJSON-RL",
         }
     }
 }
@@ -103,6 +106,7 @@ impl<'a> Value<'a> {
             3 => Type::SortedSet,
             4 => Type::Hash,
             5 => Type::Stream,
+            6 => Type::Json,
             _ => return Err(unknown(Some(first))),
         };
         Ok(Self { kind, encoding: Encoding::Whole, flags: first & 0x0F, bytes })

@@ -15,6 +15,7 @@
 //!            id 31 score member           -> nothing
 //! list       id 40, id 41                 see `list`
 //! stream     id 50 … 54                   see `stream`
+//! JSON       id 70                        see `commands::json`
 //! ```
 //!
 //! A collection is packed while it has few short items ([`PACKED_ITEMS_MAX`],
@@ -190,6 +191,7 @@ pub fn encoding_name(kind: Type, flags: u8) -> &'static str {
         (Type::SortedSet, true) => "skiplist",
         (Type::List, _) => "quicklist",
         (Type::Stream, _) => "stream",
+        (Type::Json, _) => "raw",
         _ => "listpack",
     }
 }

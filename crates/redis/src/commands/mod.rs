@@ -12,6 +12,7 @@ pub mod geo;
 pub mod geo_search;
 pub mod hashes;
 pub mod hyperloglog;
+pub mod json;
 pub mod keys;
 pub mod list_moves;
 pub mod list_search;
