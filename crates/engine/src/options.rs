@@ -76,9 +76,10 @@ pub struct Options {
     pub durability: Durability,
     /// How the log is written.
     pub log_mode: LogMode,
-    /// Bytes of a memtable that cause its rotation.
+    /// Bytes of a memtable that cause its rotation. A batch larger than a quarter of them gets a
+    /// memtable of its own.
     pub memtable_bytes_max: usize,
-    /// Bytes of all memtables together at which writers stop.
+    /// Bytes of all memtables together at which writers stop, and replay flushes while it goes on.
     pub memtables_bytes_max: usize,
     /// Bytes of decompressed blocks kept.
     pub cache_bytes_max: usize,
@@ -142,6 +143,15 @@ impl Default for Options {
             salvage_log: false,
             listener: None,
         }
+    }
+}
+
+impl Options {
+    /// Whether a batch of `bytes` gets a memtable of its own: it would make an ordinary one much
+    /// larger than it should be, or leave it half empty to its flush.
+    #[inline]
+    pub(crate) fn is_large_batch(&self, bytes: usize) -> bool {
+        bytes > self.memtable_bytes_max / 4
     }
 }
 

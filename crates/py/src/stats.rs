@@ -89,6 +89,7 @@ pub fn show_recovery<'py>(
         batches_skipped,
         bytes_replayed,
         torn_bytes,
+        flushes,
         duration_ms,
     );
     Ok(shown)

@@ -21,7 +21,9 @@ mod pins;
 mod pressure;
 mod put_many;
 mod read;
+mod replay;
 mod restore;
+mod run;
 mod scan;
 mod snapshot;
 mod state;
@@ -37,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aidb_base::{FileNumber, KeyspaceId, Result, Seq};
+use aidb_base::{KeyspaceId, Result, Seq};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
@@ -134,10 +136,6 @@ impl Inner {
 
     fn now_ns(&self) -> u64 {
         self.options.env.clock.monotonic_ns()
-    }
-
-    fn next_number(&self) -> FileNumber {
-        self.numbers.next()
     }
 
     /// Replaces the view that new readers get, and sets the price of writing accordingly.

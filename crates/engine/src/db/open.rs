@@ -4,24 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use aidb_base::{Error, Result, Rng, Seq, rng};
+use aidb_base::{Error, Result, Rng, rng};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use super::pins::Pins;
+use super::replay::Filling;
 use super::state::State;
 use super::stats::RecoveryReport;
 use super::sync::SyncState;
 use super::view::{Generation, ReadView};
-use super::write::{self, Writer};
+use super::write::Writer;
 use super::{DEFAULT_KEYSPACE, Db, Inner, background, close};
-use crate::batch::WriteBatch;
 use crate::cache::BlockCache;
 use crate::events::Event;
 use crate::file_names::FileKind;
-use crate::memtable::Memtable;
 use crate::options::{Durability, KeyspaceOptions, LogMode, Options};
-use crate::planted::{self, Bug, is_planted};
+use crate::planted::{Bug, is_planted};
 use crate::version::{Identity, KeyspaceMeta, VersionSet};
 use crate::vfs::{FileLock, MemVfs, Vfs};
 use crate::wal::log::{Log, LogEnv, Retired};
@@ -51,12 +50,14 @@ impl Db {
             Some(vfs.lock(&dir.join("LOCK"))?)
         };
         let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
-        let versions = open_versions(dir, &options, cache.clone())?;
-        let mut opened = Opened::replay(dir, &options, &versions)?;
+        let mut versions = open_versions(dir, &options, cache.clone())?;
+        let mut opened = Opened::replay(dir, &options, &mut versions)?;
         opened.report.duration_ms =
             (options.env.clock.monotonic_ns() - started).div_ceil(1_000_000);
         let inner = Arc::new(opened.assemble(dir, options, cache, versions, lock)?);
         let db = Self { inner: inner.clone(), _closer: Arc::new(close::Closer(inner.clone())) };
+        // The memtables that replay left may fill the budget.
+        inner.change_view(ReadView::clone);
         background::start(&inner)?;
         inner.options.tell(&Event::Opened {
             batches_replayed: inner.recovery.batches_replayed,
@@ -158,7 +159,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn replay(dir: &Path, options: &Options, versions: &VersionSet) -> Result<Self> {
+    fn replay(dir: &Path, options: &Options, versions: &mut VersionSet) -> Result<Self> {
         let vfs = &*options.env.vfs;
         let pins = Pins::load(vfs, dir)?;
         let flushed_seq = versions.last_seq();
@@ -175,7 +176,7 @@ impl Opened {
                 options.tell(&Event::RecoveryProgress { bytes_done, bytes_total });
             },
         };
-        let mut filling = Filling::new(options, versions.hash_seed(), flushed_seq);
+        let mut filling = Filling::new(options, dir, versions);
         let recovered =
             recovery::recover(vfs, scope, &mut |seq, payload| filling.apply(seq, payload))?;
         let report = RecoveryReport {
@@ -184,6 +185,7 @@ impl Opened {
             batches_skipped: recovered.batches_skipped,
             bytes_replayed: recovered.bytes_replayed,
             torn_bytes: recovered.torn_bytes,
+            flushes: filling.flushes,
             salvaged: recovered.salvaged.clone(),
             duration_ms: 0,
         };
@@ -290,36 +292,6 @@ fn is_mapped(options: &Options) -> bool {
         LogMode::Auto => options.durability != Durability::Sync,
         LogMode::Mapped => true,
         LogMode::Append => false,
-    }
-}
-
-/// Puts replayed batches into memtables, starting another one when one is full.
-struct Filling<'a> {
-    options: &'a Options,
-    hash_seed: u64,
-    active: Arc<Generation>,
-    frozen: Vec<Arc<Generation>>,
-}
-
-impl<'a> Filling<'a> {
-    fn new(options: &'a Options, hash_seed: u64, flushed_seq: Seq) -> Self {
-        let memtable = Memtable::new(options.memtable_bytes_max, 0);
-        let active = Arc::new(Generation::new(memtable, flushed_seq + 1));
-        Self { options, hash_seed, active, frozen: Vec::new() }
-    }
-
-    fn apply(&mut self, seq: Seq, payload: &[u8]) -> Result<()> {
-        if self.active.memtable.bytes() >= self.options.memtable_bytes_max {
-            self.active.memtable.freeze();
-            let memtable = self.active.memtable.successor();
-            let full =
-                std::mem::replace(&mut self.active, Arc::new(Generation::new(memtable, seq)));
-            self.frozen.insert(0, full);
-        }
-        let kept = planted::kept_of(payload)?;
-        let payload = kept.as_ref().map_or(payload, WriteBatch::payload);
-        let coming = write::prefetched(&self.active, self.hash_seed, payload);
-        write::insert(&self.active, self.hash_seed, seq, (payload, None), coming)
     }
 }
 

@@ -49,7 +49,7 @@ impl Inner {
         digest: u64,
     ) -> Result<Seq> {
         let writer = &mut *guard;
-        let seq = self.begin(writer)?;
+        let seq = self.begin(writer, pairs.bytes())?;
         let result = writer.log.append_pairs(seq, pairs, digest);
         result.map_err(|error| self.explain_refusal(error))?;
         writer.next_seq = seq + 1;
@@ -64,7 +64,7 @@ impl Inner {
         };
         let coming = prefetched(&writer.active, self.hash_seed, payload);
         insert(&writer.active, self.hash_seed, seq, (payload, home), coming)?;
-        self.publish(guard, seq);
+        self.publish(guard, seq, pairs.bytes());
         Ok(seq)
     }
 }

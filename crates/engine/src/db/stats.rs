@@ -111,6 +111,8 @@ pub struct RecoveryReport {
     pub bytes_replayed: u64,
     /// Bytes after the end of the log that were no records.
     pub torn_bytes: u64,
+    /// Memtables that were flushed meanwhile, to stay within the memory budget.
+    pub flushes: u64,
     /// What was cut because salvage was asked for.
     pub salvaged: Vec<String>,
     /// Duration of the whole open.

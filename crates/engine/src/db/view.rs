@@ -7,6 +7,7 @@ use aidb_base::Seq;
 
 use super::count::Counts;
 use crate::memtable::Memtable;
+use crate::options::Options;
 use crate::version::Version;
 
 /// A memtable and what belongs to its generation.
@@ -34,12 +35,20 @@ impl Generation {
         self.last_seq.load(Ordering::Acquire)
     }
 
+    /// Whether a batch of `bytes` has to go to another generation.
+    #[inline]
+    pub(crate) fn is_full_for(&self, bytes: usize, options: &Options) -> bool {
+        self.memtable.bytes() >= options.memtable_bytes_max
+            || options.is_large_batch(bytes) && self.last_seq() != 0
+    }
+
     pub(crate) fn note_seq(&self, seq: Seq) {
         self.last_seq.store(seq, Ordering::Release);
     }
 }
 
 /// Memtables and version of one moment. Immutable but for inserts into the active memtable.
+#[derive(Clone)]
 pub(crate) struct ReadView {
     pub(crate) active: Arc<Generation>,
     /// Full memtables that are not in tables yet, newest first.

@@ -106,7 +106,7 @@ impl Inner {
         digest: u64,
     ) -> Result<Seq> {
         let writer = &mut *guard;
-        let seq = self.begin(writer)?;
+        let seq = self.begin(writer, batch.bytes())?;
         // The index slots are on their way from memory while the log is written.
         let coming = prefetched(&writer.active, self.hash_seed, batch.payload());
         let result = writer.log.append_batch(seq, batch.payload(), digest);
@@ -122,24 +122,27 @@ impl Inner {
             None => (batch.payload(), None),
         };
         insert(&writer.active, self.hash_seed, seq, (payload, home), coming)?;
-        self.publish(guard, seq);
+        self.publish(guard, seq, batch.bytes());
         Ok(seq)
     }
 
-    /// The sequence number of the next batch, with a memtable that has room for it.
+    /// The sequence number of the next batch, with a memtable that has room for its `bytes`.
     #[inline]
-    pub(super) fn begin(&self, writer: &mut Writer) -> Result<Seq> {
+    pub(super) fn begin(&self, writer: &mut Writer, bytes: usize) -> Result<Seq> {
         self.state.check_writable()?;
-        if writer.active.memtable.bytes() >= self.options.memtable_bytes_max {
+        if writer.active.is_full_for(bytes, &self.options) {
             self.rotate(writer);
         }
         Ok(writer.next_seq)
     }
 
-    /// Makes a batch visible that is in log and memtable.
+    /// Makes a batch visible that is in log and memtable; a large one keeps the memtable for itself.
     #[inline]
-    pub(super) fn publish(&self, guard: MutexGuard<'_, Writer>, seq: Seq) {
+    pub(super) fn publish(&self, mut guard: MutexGuard<'_, Writer>, seq: Seq, bytes: usize) {
         self.visible_seq.store(seq, Ordering::Release);
+        if self.options.is_large_batch(bytes) {
+            self.rotate(&mut guard);
+        }
         if self.log_spares.is_wanted() {
             drop(guard);
             self.housekeeper.wake();

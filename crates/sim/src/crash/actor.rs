@@ -69,6 +69,7 @@ impl Actor {
     pub fn open(&mut self) -> Result<()> {
         self.note("open".to_owned());
         let db = Db::open(Path::new(DIR), self.setting.options(&self.vfs))?;
+        self.record.recovery_flushes += db.recovery().flushes;
         self.db = Some(db);
         self.promise()
     }

@@ -124,6 +124,11 @@ impl History {
         self.record.moments.len() as u64
     }
 
+    /// Memtables flushed by recoveries of the history itself.
+    pub fn recovery_flushes(&self) -> u64 {
+        self.record.recovery_flushes
+    }
+
     /// Every moment, or `count` of them.
     fn choose_moments(&self, count: usize) -> Vec<u64> {
         let all = self.changes() + 1;

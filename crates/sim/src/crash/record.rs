@@ -68,6 +68,8 @@ pub struct Record {
     pub copies: Vec<Copy>,
     /// Pins in order; each replaces the one before.
     pub pins: Vec<Pin>,
+    /// Memtables that recoveries flushed while they replayed.
+    pub recovery_flushes: u64,
     /// Every change of the file system.
     pub moments: Vec<Moment>,
     /// What was done, for a report: (changes before, operation).

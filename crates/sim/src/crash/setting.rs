@@ -25,6 +25,7 @@ pub struct Setting {
     log_mode: LogMode,
     codec: Codec,
     blob_bytes_min: usize,
+    memtables_bytes_max: usize,
     clock: Arc<ManualClock>,
 }
 
@@ -37,6 +38,7 @@ impl std::fmt::Debug for Setting {
             .field("log_mode", &self.log_mode)
             .field("codec", &self.codec)
             .field("blob_bytes_min", &self.blob_bytes_min)
+            .field("memtables_bytes_max", &self.memtables_bytes_max)
             .finish_non_exhaustive()
     }
 }
@@ -52,6 +54,7 @@ impl Setting {
             log_mode: [LogMode::Auto, LogMode::Mapped, LogMode::Append][rng.below(3) as usize],
             codec: codecs[rng.below(4) as usize],
             blob_bytes_min: if rng.below(3) == 0 { 64 } else { 0 },
+            memtables_bytes_max: [4 << 10, 8 << 10, 64 << 10][rng.below(3) as usize],
             clock: Arc::new(ManualClock::at(START_MS)),
         }
     }
@@ -73,7 +76,7 @@ impl Setting {
             durability: self.durability,
             log_mode: self.log_mode,
             memtable_bytes_max: 4 << 10,
-            memtables_bytes_max: 64 << 10,
+            memtables_bytes_max: self.memtables_bytes_max,
             cache_bytes_max: 64 << 10,
             block_bytes: 128,
             table_bytes_max: 2 << 10,

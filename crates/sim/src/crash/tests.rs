@@ -40,6 +40,14 @@ fn long_histories_survive_crashes_at_random_changes() {
 }
 
 #[test]
+fn recoveries_that_flush_are_among_the_histories() {
+    let flushes =
+        |seed| History::perform(seed, 250).map_or(0, |history| history.recovery_flushes());
+    let flushed = (1_000_000..1_000_040).filter(|&seed| flushes(seed) > 0).count();
+    assert!(flushed >= 10, "only in {flushed} of 40 histories");
+}
+
+#[test]
 fn the_log_alone_survives_a_crash_at_every_change() {
     for seed in 0..40 {
         let history = LogHistory::perform(seed, 60).unwrap();

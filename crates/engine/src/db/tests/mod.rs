@@ -9,6 +9,7 @@ mod model;
 mod portions;
 mod recount;
 mod reopen;
+mod replay;
 
 use std::path::Path;
 use std::sync::Arc;
