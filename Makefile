@@ -30,9 +30,10 @@ help: ## List the targets
 
 .PHONY: debian
 debian: # Debian packages that the tests talk to
-	@command -v redis-server redis-cli redis-benchmark >/dev/null || { \
+	@{ command -v redis-server && command -v redis-benchmark && command -v etcd; } >/dev/null || { \
 	  $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq redis-server redis-tools; }
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq \
+	    redis-server redis-tools etcd-server; }
 
 .PHONY: develop
 develop: .make/venv ## Build the extension with the development profile into .venv
@@ -118,8 +119,9 @@ fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
 	      -max_len=8192 -verbosity=0; done; done
 
 .PHONY: planted
-planted: ## Prove that every planted bug is caught
+planted: develop ## Prove that every planted bug is caught
 	cargo test -q -p aidb-sim --features planted --test planted -- --nocapture
+	$(BIN)/python -m tests.simulation.cluster.planted
 
 .PHONY: clean
 clean: ## Remove what was built
