@@ -80,7 +80,7 @@ SCRIPTS = [
     "redis.log(1)",
     "redis.log('x','y')",
     "return redis.REPL_ALL + redis.LOG_WARNING",
-    "return redis.REDIS_VERSION",
+    "return type(redis.REDIS_VERSION)",
     "return tostring(redis.replicate_commands())",
     # commands
     "return redis.call('set','a',1.5) and redis.call('get','a')",

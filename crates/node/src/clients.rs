@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
+};
 
 use parking_lot::Mutex;
+
+use crate::tracking::Wish;
 
 /// Names that a client gave itself.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,12 @@ pub(crate) struct Client {
     pub(crate) touches: AtomicBool,
     /// It waits for a key.
     pub(crate) is_blocked: AtomicBool,
+    /// Who is told of changed keys: -1 = nobody, 0 = itself, or another client.
+    pub(crate) redirect: AtomicI64,
+    /// It is told of keys that it has not read.
+    pub(crate) broadcasts: AtomicBool,
+    /// The client to be told instead is gone.
+    pub(crate) is_redirect_broken: AtomicBool,
     /// Commands queued by MULTI + 1; 0 = no transaction.
     pub(crate) queued: AtomicU32,
     /// Channels, patterns, shard channels.
@@ -68,6 +78,9 @@ impl Client {
             is_kept: AtomicBool::new(false),
             touches: AtomicBool::new(true),
             is_blocked: AtomicBool::new(false),
+            redirect: AtomicI64::new(-1),
+            broadcasts: AtomicBool::new(false),
+            is_redirect_broken: AtomicBool::new(false),
             queued: AtomicU32::new(0),
             subscriptions: Default::default(),
             names: Mutex::new(None),
@@ -83,6 +96,15 @@ impl Client {
     pub(crate) fn show_queued(&self, commands: Option<usize>) {
         let shown = commands.map_or(0, |commands| commands as u32 + 1);
         self.queued.store(shown, Ordering::Relaxed);
+    }
+
+    /// Notes how it is told of changed keys; `None` = not at all.
+    pub(crate) fn show_tracking(&self, wish: Option<&Wish>) {
+        let redirect = wish.map_or(-1, |wish| wish.redirect.unwrap_or(0) as i64);
+        self.redirect.store(redirect, Ordering::Relaxed);
+        let broadcasts = wish.is_some_and(|wish| wish.broadcasts);
+        self.broadcasts.store(broadcasts, Ordering::Relaxed);
+        self.is_redirect_broken.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn names(&self) -> ClientNames {
@@ -112,6 +134,11 @@ impl Clients {
 
     pub(crate) fn remove(&self, id: u64) {
         self.connected.lock().remove(&id);
+    }
+
+    /// The client of a number, if it is connected.
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.connected.lock().get(&id).cloned()
     }
 
     pub(crate) fn len(&self) -> usize {

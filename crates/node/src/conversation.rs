@@ -17,7 +17,7 @@ use crate::pubsub::Outbox;
 use crate::script::Interpreter;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::transaction;
+use crate::{tracking, transaction};
 
 /// Waiting replies at which a client's further commands wait for it to read.
 pub(crate) const OUTPUT_PAUSE_BYTES: usize = 1 << 20;
@@ -154,6 +154,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let mut limits = shared.settings.request_limits();
         limits.is_stranger = conversation.state.is_stranger;
+        tracking::writes_for(conversation.client.id);
         let mut consumed = 0;
         let end = loop {
             if output.len() >= OUTPUT_PAUSE_BYTES {
@@ -178,6 +179,7 @@ impl Worker {
                 }
             }
         };
+        tracking::writes_for(0);
         self.publish_counters();
         (consumed, end)
     }
@@ -217,6 +219,9 @@ impl Worker {
         let store = Access::direct(&shared.store);
         let parts = Parts { client, session, state, args, reply, mode, store };
         let outcome = self.dispatch(command, parts);
+        if state.tracking.is_some() {
+            state.forget_caching(command);
+        }
         if state.blocked.is_some() || matches!(outcome, Err(Stop::Wait(_))) {
             return blocking::after(shared, client, session, state, outcome);
         }
@@ -274,6 +279,9 @@ impl Worker {
     ) -> Result<bool, Stop> {
         let Parts { client, session, state, args, mut reply, mode, store } = parts;
         self.metrics.calls[command.index].add(1);
+        if let Some(tracked) = &state.tracking {
+            tracked.before(command, &args);
+        }
         let mark = reply.mark();
         let outcome = match command.layer {
             Layer::Data(_) => {

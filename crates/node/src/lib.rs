@@ -27,6 +27,7 @@ pub mod settings;
 mod shared;
 mod state;
 mod syncer;
+mod tracking;
 mod transaction;
 
 pub use local::{Inbox, LocalClient, Progress};

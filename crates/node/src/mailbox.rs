@@ -13,6 +13,7 @@ use aidb_redis::session::Place;
 use crate::conversation::Finished;
 use crate::local::Inboxes;
 use crate::pubsub::Delivery;
+use crate::tracking::Notice;
 
 /// What a reactor is told.
 pub(crate) enum Message {
@@ -24,6 +25,8 @@ pub(crate) enum Message {
     Synced(u64, Result<()>),
     /// Give this message to these connections, by token and client.
     Deliver(Arc<Delivery>, Vec<(usize, u64)>),
+    /// Tell the client of this token and number of changed keys.
+    Notice(Arc<Notice>, usize, u64),
     /// A key that this client waits for was touched.
     Call(Place),
     /// Let this client wait no more; with an error reply?

@@ -23,6 +23,7 @@ use crate::reactor::{Parts, Reactor, WAKER};
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 use crate::shared::{Saves, Shared, StopSignal};
+use crate::tracking::Tracking;
 
 /// Connections that the kernel keeps for us before they are accepted.
 const BACKLOG: i32 = 4096;
@@ -68,6 +69,7 @@ impl Node {
             }
         });
         notifications::publish(&shared);
+        Tracking::listen(&shared);
         let workers = Arc::new(Workers::new(&shared));
         let node = Self { shared, workers, threads: Mutex::new(Vec::new()) };
         let mut listeners = Some(listeners);
@@ -152,6 +154,7 @@ fn share(
         settings: Settings::new(&options),
         clients: Clients::default(),
         pubsub: PubSub::default(),
+        tracking: Tracking::default(),
         scripts: Scripts::default(),
         functions,
         pool: Pool::new(options.pool_threads_max),

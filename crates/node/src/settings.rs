@@ -100,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) output_normal: OutputLimits,
     /// Of clients that listen to channels.
     pub(crate) output_pubsub: OutputLimits,
+    /// Keys of which some client is told; 0 = no limit.
+    pub(crate) tracked_keys_max: Setting,
     pub(crate) tcp_keepalive_s: Setting,
     pub(crate) protected_mode: Setting,
     pub(crate) password: Password,
@@ -145,6 +147,7 @@ impl Settings {
                 options.output_buffer_soft_s,
             ),
             output_pubsub: OutputLimits::new(32 << 20, 8 << 20, 60),
+            tracked_keys_max: Setting::new(1_000_000),
             tcp_keepalive_s: Setting::new(options.tcp_keepalive_s),
             protected_mode: Setting::new(u64::from(options.protected_mode)),
             password: Password::new(&options.password),

@@ -16,6 +16,7 @@ use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
+use crate::tracking::Tracking;
 
 /// The node as its threads see it.
 pub(crate) struct Shared {
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
     pub(crate) pubsub: PubSub,
+    pub(crate) tracking: Tracking,
     pub(crate) scripts: Scripts,
     pub(crate) functions: Functions,
     pub(crate) pool: Pool,

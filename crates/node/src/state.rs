@@ -7,6 +7,7 @@ use aidb_redis::table::{Command, Layer, NodeCommand};
 use aidb_redis::{Outcome, Session, Stop};
 
 use crate::pubsub::Subscriptions;
+use crate::tracking::Tracked;
 use crate::transaction::Queue;
 
 /// Transaction, watched keys and subscriptions of a client.
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) watching: Option<Box<Watching>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    /// It is told of changes to keys that it has read.
+    pub(crate) tracking: Option<Box<Tracked>>,
     /// The first command of the input waits for a key; since its first attempt.
     pub(crate) blocked: Option<Wait>,
 }
@@ -31,6 +34,14 @@ impl State {
     /// Whether the client hears messages between replies that it could not tell apart.
     pub(crate) fn is_listening(&self, session: &Session) -> bool {
         self.subscriptions.is_some() && session.protocol == Protocol::Resp2
+    }
+
+    /// CLIENT CACHING is for the next command, or the transaction that it begins.
+    pub(crate) fn forget_caching(&mut self, command: &Command) {
+        let is_kept = self.queue.is_some() || command.name == "client";
+        if let (false, Some(tracked)) = (is_kept, &mut self.tracking) {
+            tracked.is_caching = false;
+        }
     }
 
     /// Refuses what strangers, and listening clients of RESP2, may not send.

@@ -13,10 +13,14 @@ use aidb_redis::{Outcome, Stop};
 use crate::clients::Client;
 use crate::mailbox::Message;
 
-use super::{NodeCall, is_word, text};
+use super::{NodeCall, is_word, text, tracking};
 
 const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CACHING (YES|NO)",
+    "    Keep track of the keys of the next command, or do not.",
+    "GETREDIR",
+    "    Return the client that gets the messages about changed keys instead of this one.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
@@ -35,6 +39,11 @@ const HELP: &[&str] = &[
     "    Name the client library.",
     "SETNAME <name>",
     "    Name the connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Tell this connection of changes to keys that it has read.",
+    "TRACKINGINFO",
+    "    Return how this connection is told of changes.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Let a client wait no more for a key.",
     "HELP",
@@ -55,6 +64,10 @@ pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
         b"list" => list(call)?,
         b"kill" => kill(call)?,
         b"unblock" => unblock(call)?,
+        b"tracking" => tracking::tracking(call)?,
+        b"caching" => tracking::caching(call)?,
+        b"getredir" => tracking::get_redirect(call),
+        b"trackinginfo" => tracking::info(call),
         b"no-evict" => {
             let on = on_or_off(call)?;
             call.client.is_kept.store(on, Ordering::Relaxed);
@@ -132,14 +145,20 @@ fn describe(client: &Client, now_ms: u64) -> String {
     let flags = if client.touches.load(Ordering::Relaxed) { flags } else { "T" };
     let listening = client.subscriptions.each_ref().map(|count| count.load(Ordering::Relaxed));
     let flags = if client.is_listening() { "P" } else { flags };
+    let is_tracking = client.redirect.load(Ordering::Relaxed) >= 0;
+    let broadcasts = client.broadcasts.load(Ordering::Relaxed);
+    let is_broken = client.is_redirect_broken.load(Ordering::Relaxed);
+    let tracking = [(is_tracking, "t"), (is_broken, "R"), (broadcasts, "B")];
+    let tracking: String = tracking.iter().filter(|(has, _)| *has).map(|(_, flag)| *flag).collect();
+    let flags = if flags == "N" && is_tracking { "" } else { flags };
     let flags = if client.is_blocked.load(Ordering::Relaxed) { "b" } else { flags };
     let mut line = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
         line,
-        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={} psub={} \
+        "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags}{tracking} db={} sub={} psub={} \
          ssub={} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
-         omem={} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
         client.local_address,
@@ -155,6 +174,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.output_bytes.load(Ordering::Relaxed),
         client.input_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed),
         command.map_or("NULL", |command| command.name),
+        client.redirect.load(Ordering::Relaxed),
         client.protocol.load(Ordering::Relaxed),
         names.library,
         names.library_version,

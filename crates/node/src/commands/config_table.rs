@@ -85,6 +85,7 @@ static PARAMETERS: &[Parameter] = &[
     },
     fixed!("save", |_| String::new()),
     number!("tcp-keepalive", tcp_keepalive_s, (0, i32::MAX as u64)),
+    number!("tracking-table-max-keys", tracked_keys_max, (0, u32::MAX as u64)),
     number!("timeout", idle_timeout_s, (0, i32::MAX as u64)),
 ];
 

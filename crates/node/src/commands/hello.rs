@@ -13,7 +13,7 @@ use super::client::check_name;
 use super::{NodeCall, text};
 
 /// Version of Redis whose behaviour clients may expect.
-pub(crate) const REDIS_VERSION: &str = "7.0.15";
+pub(crate) const REDIS_VERSION: &str = "7.4.0";
 
 const HELLO_NEEDS_PASSWORD: &str = "NOAUTH HELLO must be called with the client already \
     authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to \

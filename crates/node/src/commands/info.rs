@@ -87,7 +87,7 @@ fn clients(shared: &Shared, text: &mut String) {
     field(text, "cluster_connections", 0);
     field(text, "maxclients", shared.settings.clients_max.get());
     field(text, "blocked_clients", shared.store.waiters().clients());
-    field(text, "tracking_clients", 0);
+    field(text, "tracking_clients", shared.tracking.totals().clients);
 }
 
 fn memory(shared: &Shared, text: &mut String) {
@@ -163,6 +163,10 @@ fn stats(shared: &Shared, text: &mut String) {
     field(text, "total_error_replies", totals.errors);
     field(text, "total_writes", totals.commits);
     field(text, "commands_handed_to_pool", read(&metrics.handed_to_pool));
+    let tracked = shared.tracking.totals();
+    field(text, "tracking_total_keys", tracked.keys);
+    field(text, "tracking_total_items", tracked.items);
+    field(text, "tracking_total_prefixes", tracked.prefixes);
     let queries = read(&metrics.query_buffer_disconnections);
     field(text, "client_query_buffer_limit_disconnections", queries);
     let outputs = read(&metrics.output_buffer_disconnections);

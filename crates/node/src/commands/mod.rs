@@ -10,6 +10,7 @@ mod info;
 mod introspection;
 mod pubsub;
 mod shutdown;
+mod tracking;
 
 pub(crate) use hello::REDIS_VERSION;
 

@@ -118,7 +118,8 @@ impl LocalClient {
         let state = &self.conversation.state;
         let is_quiet = self.output.is_empty() && self.conversation.input.is_empty();
         let is_listening = state.subscriptions.is_some();
-        !self.is_closed && !is_listening && state.blocked.is_none() && is_quiet
+        let is_watching = is_listening || state.tracking.is_some();
+        !self.is_closed && !is_watching && state.blocked.is_none() && is_quiet
     }
 
     /// Ends the conversation; replies that are not taken are lost.
@@ -131,6 +132,7 @@ impl LocalClient {
         input.clear();
         blocking::end(&self.workers.shared, client, session, state);
         state.subscriptions = None;
+        state.tracking = None;
         state.watching = None;
         self.inbox.poke();
     }
@@ -242,6 +244,12 @@ impl LocalClient {
                     if self.conversation.state.blocked.is_some() {
                         self.give_up(fails);
                     }
+                }
+                Note::Notice(notice) => {
+                    let Conversation { state, session, .. } = &self.conversation;
+                    let is_listening = state.subscriptions.is_some();
+                    let bytes = notice.encoded(session.protocol, is_listening);
+                    self.output.extend_from_slice(bytes);
                 }
                 Note::Deliver(delivery) => {
                     let Conversation { state, session, .. } = &self.conversation;

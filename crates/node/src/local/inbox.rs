@@ -9,11 +9,14 @@ use parking_lot::{Condvar, Mutex};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::pubsub::Delivery;
+use crate::tracking::Notice;
 
 /// One thing that a local client is told.
 pub(crate) enum Note {
     /// A message of a channel.
     Deliver(Arc<Delivery>),
+    /// Keys that it has read were changed.
+    Notice(Arc<Notice>),
     /// A key that it waits for was touched.
     Call,
     /// Wait no more; with an error reply?

@@ -48,6 +48,7 @@ impl Inboxes {
                     self.post(client, Note::Deliver(Arc::clone(&delivery)));
                 }
             }
+            Message::Notice(notice, _, client) => self.post(client, Note::Notice(notice)),
             Message::Call(place) => self.post(place.client, Note::Call),
             Message::Unblock(place, fails) => self.post(place.client, Note::Unblock(fails)),
             Message::Kill(client) => self.post(client, Note::Close),

@@ -1,12 +1,11 @@
 //! A connection as its reactor keeps it.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use mio::net::TcpStream;
 
+use super::deliver::Held;
 use crate::conversation::Conversation;
-use crate::pubsub::Delivery;
 
 /// A socket, the conversation on it, and the replies on their way.
 ///
@@ -40,7 +39,7 @@ pub(super) struct Connection {
     /// CLIENT UNBLOCK came meanwhile; with an error?
     pub(super) is_unblocked: Option<bool>,
     /// Messages that came while the pool had the conversation; they go behind its replies.
-    pub(super) held: Vec<Arc<Delivery>>,
+    pub(super) held: Vec<Held>,
     /// Since when the replies are above the soft limit; 0 = they are not.
     pub(super) above_soft_since_ms: u64,
 }

@@ -1,12 +1,41 @@
-//! Messages of channels, appended to the replies of who listens.
+//! Messages of channels and about changed keys, appended to the replies of who listens.
 
 use std::sync::Arc;
 
 use crate::pubsub::Delivery;
+use crate::tracking::Notice;
 
 use super::Reactor;
 
+/// A message that waits for its connection's conversation.
+pub(super) enum Held {
+    Message(Arc<Delivery>),
+    Notice(Arc<Notice>),
+}
+
 impl Reactor {
+    /// Tells a connection of changed keys.
+    pub(super) fn notify(&mut self, notice: Arc<Notice>, token: usize, client: u64) {
+        if self.append_notice(notice, token, client) {
+            self.serve(token);
+        }
+    }
+
+    fn append_notice(&mut self, notice: Arc<Notice>, token: usize, client: u64) -> bool {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return false };
+        if connection.id != client || connection.closes {
+            return false;
+        }
+        let Some(conversation) = &connection.conversation else {
+            connection.held.push(Held::Notice(notice));
+            return false;
+        };
+        let is_listening = conversation.state.subscriptions.is_some();
+        let bytes = notice.encoded(conversation.session.protocol, is_listening);
+        connection.output.extend_from_slice(bytes);
+        !bytes.is_empty()
+    }
+
     /// Gives a message to connections of this reactor, by token and client.
     pub(super) fn deliver(&mut self, delivery: &Arc<Delivery>, to: &[(usize, u64)]) {
         for &(token, client) in to {
@@ -23,7 +52,7 @@ impl Reactor {
             return false;
         }
         let Some(conversation) = &connection.conversation else {
-            connection.held.push(Arc::clone(delivery));
+            connection.held.push(Held::Message(Arc::clone(delivery)));
             return false;
         };
         // Whoever stopped listening has been told so already.
@@ -40,8 +69,11 @@ impl Reactor {
     pub(super) fn deliver_held(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let client = connection.id;
-        for delivery in std::mem::take(&mut connection.held) {
-            self.append(&delivery, token, client);
+        for held in std::mem::take(&mut connection.held) {
+            match held {
+                Held::Message(delivery) => self.append(&delivery, token, client),
+                Held::Notice(notice) => self.append_notice(notice, token, client),
+            };
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn native(lua: &Lua, natives: &Table) -> mlua::Result<Table> {
         redis.raw_set(format!("REPL_{name}"), bits)?;
     }
     redis.raw_set("REDIS_VERSION", REDIS_VERSION)?;
-    redis.raw_set("REDIS_VERSION_NUM", 0x0007_000f)?;
+    redis.raw_set("REDIS_VERSION_NUM", 0x0007_0400)?;
     reply_makers(lua, &redis)?;
     redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
     redis.raw_set("log", lua.create_function(log)?)?;

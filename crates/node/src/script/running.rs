@@ -34,6 +34,7 @@ struct Running<'a> {
     worker: &'a mut Worker,
     client: &'a Arc<Client>,
     session: Session,
+    state: State,
     store: Access<'a>,
     mode: Mode,
     is_read_only: bool,
@@ -98,6 +99,7 @@ fn execute(
         worker: &mut *call.worker,
         client: call.client,
         session: *call.session,
+        state: State { tracking: call.state.tracking.take(), ..State::default() },
         store,
         mode: call.mode,
         is_read_only,
@@ -118,6 +120,7 @@ fn execute(
         |lua, arguments, catches| running.call(lua, arguments, catches, interpreter),
         |version| protocol.set(if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 }),
     );
+    call.state.tracking = running.state.tracking.take();
     match dropped.take() {
         Some(Stop::Beyond) => return Ok((Attempt::Roamed, true)),
         Some(stop) => return Err(stop),
@@ -126,11 +129,7 @@ fn execute(
     if interpreter.control.is_exhausted() {
         return Ok((Attempt::TookLong, true));
     }
-    let thrown = |text: &[u8], line: Option<usize>| {
-        let line = line.map_or_else(|| "?".to_owned(), |line| line.to_string());
-        let place = format!(" script: {}, on {}:{line}.", program.name(), program.source());
-        [text, place.as_bytes()].concat()
-    };
+    let thrown = |text: &[u8], line: Option<usize>| thrown_at(program, text, line);
     if interpreter.control.is_stopped() {
         let command = if program.is_function() { "FUNCTION" } else { "SCRIPT" };
         let text = format!("ERR Script killed by user with {command} KILL.");
@@ -152,6 +151,13 @@ fn execute(
             Ok((Attempt::Done, false))
         }
     }
+}
+
+/// An error with the place where it was thrown.
+fn thrown_at(program: &Program, text: &[u8], line: Option<usize>) -> Vec<u8> {
+    let line = line.map_or_else(|| "?".to_owned(), |line| line.to_string());
+    let place = format!(" script: {}, on {}:{line}.", program.name(), program.source());
+    [text, place.as_bytes()].concat()
 }
 
 impl Running<'_> {
@@ -220,7 +226,7 @@ impl Running<'_> {
                 let parts = Parts {
                     client: self.client,
                     session: &mut self.session,
-                    state: &mut State::default(),
+                    state: &mut self.state,
                     args: arguments.args(),
                     reply: Reply::new(&mut reply, self.protocol.get()),
                     mode: self.mode,

@@ -5,6 +5,7 @@ use crate::key::MetaKey;
 use crate::number::parse_integer;
 use crate::resp::Args;
 use crate::stop::{NOT_AN_INTEGER, Outcome, SYNTAX, Stop};
+use crate::store::Class;
 use crate::value::Encoding;
 
 use super::strings::STRING_BYTES_MAX;
@@ -27,20 +28,23 @@ pub(super) fn check_offset(offset: Option<i64>) -> Result<u64, Stop> {
 pub(super) struct Bitmap {
     string: StoredString,
     is_changed: bool,
+    /// Whether somebody who reads it sees the change.
+    is_visible: bool,
 }
 
 impl Bitmap {
     /// Reads a key and makes room for the bit `last`. The caller holds the key's lock.
     pub(super) fn open(call: &Call<'_>, key: &MetaKey, last: u64) -> Result<Self, Stop> {
         let found = call.string(key)?;
+        let existed = found.is_some();
         let is_raw = found.as_ref().is_some_and(StoredString::is_raw);
         let mut string = found.unwrap_or_default();
         let needed = (last / 8) as usize + 1;
-        let is_changed = !is_raw || string.bytes.len() < needed;
+        let is_visible = !existed || string.bytes.len() < needed;
         if string.bytes.len() < needed {
             string.bytes.resize(needed, 0);
         }
-        Ok(Self { string, is_changed })
+        Ok(Self { string, is_changed: !is_raw || is_visible, is_visible })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -49,15 +53,20 @@ impl Bitmap {
 
     pub(super) fn change(&mut self) -> &mut [u8] {
         self.is_changed = true;
+        self.is_visible = true;
         &mut self.string.bytes
     }
 
-    /// Stores it when it is not as it was.
+    /// Stores it, as the key of argument 1, when it is not as it was.
     pub(super) fn commit(self, call: &mut Call<'_>, key: &MetaKey) -> Outcome {
         if !self.is_changed {
             return Ok(());
         }
-        call.put_string(key, Encoding::Pieces, &self.string.bytes, self.string.expire_at_ms)
+        call.put_string(key, Encoding::Pieces, &self.string.bytes, self.string.expire_at_ms)?;
+        if self.is_visible {
+            call.notify(Class::String, "setbit", call.args.get(1));
+        }
+        Ok(())
     }
 }
 
@@ -248,8 +257,10 @@ pub fn bitop(call: &mut Call<'_>) -> Outcome {
     let target = &keys[0];
     if !result.is_empty() {
         call.put_string(target, Encoding::Pieces, &result, 0)?;
+        call.notify(Class::String, "set", call.args.get(2));
     } else if call.exists(target)? {
         call.delete(target)?;
+        call.notify(Class::Generic, "del", call.args.get(2));
     }
     call.reply.integer(result.len() as i64);
     Ok(())

@@ -404,6 +404,7 @@ impl Store {
         let touched = self.watched_in_each(&cleared)?;
         self.commit(mode, batch)?;
         self.touch_each(&touched);
+        self.flushed();
         Ok(())
     }
 }

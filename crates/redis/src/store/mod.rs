@@ -5,6 +5,7 @@
 //! them at one [`Moment`]. Locks are always taken in ascending slot order.
 
 mod access;
+mod changes;
 mod databases;
 mod libraries;
 mod locks;
@@ -33,6 +34,7 @@ use crate::stop::{Outcome, Stop};
 use crate::value::Value;
 
 pub use access::{Access, Moment};
+pub use changes::{Change, Changes};
 pub use databases::DATABASES;
 use databases::Databases;
 pub use databases::Pair;
@@ -99,6 +101,7 @@ pub struct Store {
     locks: SlotLocks,
     databases: Arc<Databases>,
     notifications: Arc<Notifications>,
+    changes: Arc<Changes>,
     versions: VersionCounter,
     scan_hints: ScanHints,
     watches: Arc<Watches>,
@@ -118,7 +121,8 @@ impl Store {
         };
         let databases = Arc::new(Databases::open(&db, system)?);
         let notifications = Arc::new(Notifications::default());
-        listen_for_expiry(&db, &databases, &notifications);
+        let changes = Arc::new(Changes::default());
+        listen_for_expiry(&db, &databases, &notifications, &changes);
         let versions = VersionCounter::open(&db, system)?;
         let clock = Arc::clone(&db.options().env.clock);
         Ok(Self {
@@ -128,6 +132,7 @@ impl Store {
             locks: SlotLocks::new(),
             databases,
             notifications,
+            changes,
             versions,
             scan_hints: ScanHints::new(),
             watches: Arc::default(),
@@ -283,7 +288,7 @@ impl Store {
     /// Whether anybody wants to know what commits touch.
     #[inline]
     fn is_observed(&self) -> bool {
-        self.watches.any() || self.waiters.any()
+        self.watches.any() || self.waiters.any() || self.changes.any()
     }
 
     /// Tells who watches or waits for a key that it was touched.
@@ -291,6 +296,9 @@ impl Store {
     fn touched(&self, keyspace: KeyspaceId, key: &[u8]) {
         self.watches.touch(keyspace, key);
         self.waiters.call(keyspace, key);
+        if self.changes.any() {
+            self.changes.tell_of(&self.databases, keyspace, key);
+        }
     }
 
     /// Tells who watches or waits for the keys that a committed batch writes.
@@ -301,11 +309,17 @@ impl Store {
                 operation
             {
                 // Nobody watches a record of the keyspace of members.
-                self.touched(keyspace, key);
+                self.watches.touch(keyspace, key);
+                self.waiters.call(keyspace, key);
             }
         }
-        if self.watches.any() {
-            self.touch_owners(batch);
+        if !self.watches.any() && !self.changes.any() {
+            return;
+        }
+        let owners = self.owners_of(batch);
+        self.touch_each(&owners);
+        if self.changes.any() {
+            self.tell_batch(batch, &owners);
         }
     }
 
@@ -441,12 +455,20 @@ impl Store {
             }
         }
         if batch.is_empty() {
+            self.flushed();
             return Ok(false);
         }
         let touched = self.watched_in_each(&keyspaces)?;
         self.commit(Mode::Wait, &batch)?;
         self.touch_each(&touched);
+        self.flushed();
         Ok(true)
+    }
+
+    fn flushed(&self) {
+        if self.changes.any() {
+            self.changes.tell(Change::Everything);
+        }
     }
 
     /// Exchanges two logical databases for all clients, durably as any write. Waits for every slot.
@@ -466,6 +488,7 @@ impl Store {
         self.databases.swap(&self.db, first, second, self.write_options())?;
         self.touch_each(&touched);
         self.waiters.call_everybody(&pair);
+        self.flushed();
         Ok(())
     }
 
@@ -479,10 +502,19 @@ impl Store {
 }
 
 /// Lets the engine's sweeper tell of the keys that it removes.
-fn listen_for_expiry(db: &Db, databases: &Arc<Databases>, notifications: &Arc<Notifications>) {
+fn listen_for_expiry(
+    db: &Db,
+    databases: &Arc<Databases>,
+    notifications: &Arc<Notifications>,
+    changes: &Arc<Changes>,
+) {
     let (databases, notifications) = (Arc::clone(databases), Arc::clone(notifications));
+    let changes = Arc::clone(changes);
     db.set_expiry_listener(move |keyspace, key| {
         notifications.tell_expired(&databases, keyspace, key);
+        if changes.any() {
+            changes.tell_of(&databases, keyspace, key);
+        }
     });
 }
 

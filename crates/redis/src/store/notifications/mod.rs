@@ -131,7 +131,7 @@ impl Access<'_> {
     /// Those of the engine.
     #[inline]
     pub(super) fn missed(self, keyspace: KeyspaceId, key: &MetaKey) -> Result<(), Stop> {
-        match self.notifications.wants(Class::Expired) {
+        match self.notifications.wants(Class::Expired) || self.changes.any() {
             true => self.store.expire(keyspace, key.bytes()),
             false => Ok(()),
         }
