@@ -63,6 +63,10 @@ test: debian develop ## Run every test: cargo, then pytest
 unit: develop ## Run the fast Python tests
 	$(BIN)/python -m pytest -q tests/unit $(ARGS)
 
+.PHONY: clients
+clients: debian develop ## Real clients of other languages (needs Node, Go, Java with Maven)
+	$(BIN)/python -m pytest -q tests/clients $(ARGS)
+
 .PHONY: check
 check: develop ## Format, lints, types, stubs, imports, tidy, fast tests
 	cargo fmt --all --check
