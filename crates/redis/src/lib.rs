@@ -7,6 +7,7 @@
 //! threads and no clients beyond their [`session::Session`]; those live in `aidb-node`.
 
 pub mod bitmap;
+pub mod bloom;
 pub mod collection;
 pub mod commands;
 pub mod geo;

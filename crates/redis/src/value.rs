@@ -6,6 +6,7 @@
 //! types 1..=4 list, set, sorted set, hash: see `collection`
 //! type 5      stream: see `collection::stream`
 //! type 6      JSON: see `commands::json`
+//! type 7      Bloom filter: see `commands::bloom`
 //! ```
 //!
 //! Encodings of a string say what `OBJECT ENCODING` may answer; the bytes are always the text. The
@@ -35,6 +36,8 @@ pub enum Type {
     Stream = 5,
     /// A JSON document.
     Json = 6,
+    /// A Bloom filter.
+    Bloom = 7,
 }
 
 impl Type {
@@ -48,6 +51,7 @@ impl Type {
             Self::Hash => "hash",
             Self::Stream => "stream",
             Self::Json => "ReJSON-RL",
+            Self::Bloom => "MBbloom--",
         }
     }
 }
@@ -107,6 +111,7 @@ impl<'a> Value<'a> {
             4 => Type::Hash,
             5 => Type::Stream,
             6 => Type::Json,
+            7 => Type::Bloom,
             _ => return Err(unknown(Some(first))),
         };
         Ok(Self { kind, encoding: Encoding::Whole, flags: first & 0x0F, bytes })

@@ -8,6 +8,7 @@ mod debug;
 mod hello;
 mod info;
 mod introspection;
+mod modules;
 mod pubsub;
 mod shutdown;
 mod tracking;
@@ -67,6 +68,7 @@ pub(crate) fn execute(
         NodeCommand::Config => config::config(call),
         NodeCommand::Info => info::info(call),
         NodeCommand::Shutdown => shutdown::shutdown(call),
+        NodeCommand::Module => modules::module(call),
         NodeCommand::Save => checkpoint::save(call),
         NodeCommand::Bgsave => checkpoint::bgsave(call),
         NodeCommand::Lastsave => checkpoint::lastsave(call),

@@ -22,17 +22,10 @@ fn write(out: &mut Reply<'_>, value: &Value, script: Protocol, depth: usize) {
         Value::String(text) => out.bulk(&text.as_bytes()),
         Value::Integer(number) => out.integer(*number),
         Value::Number(number) => out.integer(*number as i64),
-        Value::Boolean(flag) if script == Protocol::Resp3 => boolean(out, *flag),
+        Value::Boolean(flag) if script == Protocol::Resp3 => out.boolean(*flag),
         Value::Boolean(true) => out.integer(1),
         Value::Table(table) => write_table(out, table, script, depth),
         _ => out.null(),
-    }
-}
-
-fn boolean(out: &mut Reply<'_>, flag: bool) {
-    match out.protocol() {
-        Protocol::Resp2 => out.integer(i64::from(flag)),
-        Protocol::Resp3 => out.raw(if flag { b"#t\r\n" } else { b"#f\r\n" }),
     }
 }
 

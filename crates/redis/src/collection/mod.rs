@@ -16,6 +16,7 @@
 //! list       id 40, id 41                 see `list`
 //! stream     id 50 … 54                   see `stream`
 //! JSON       id 70                        see `commands::json`
+//! Bloom      id 71                        see `commands::bloom`
 //! ```
 //!
 //! A collection is packed while it has few short items ([`PACKED_ITEMS_MAX`],
@@ -191,7 +192,7 @@ pub fn encoding_name(kind: Type, flags: u8) -> &'static str {
         (Type::SortedSet, true) => "skiplist",
         (Type::List, _) => "quicklist",
         (Type::Stream, _) => "stream",
-        (Type::Json, _) => "raw",
+        (Type::Json | Type::Bloom, _) => "raw",
         _ => "listpack",
     }
 }

@@ -7,6 +7,7 @@
 pub mod bitfields;
 pub mod bitmaps;
 pub mod blocking;
+pub mod bloom;
 pub mod expiry;
 pub mod geo;
 pub mod geo_search;

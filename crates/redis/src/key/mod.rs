@@ -47,6 +47,8 @@ pub mod tag {
     pub const BITMAP_SEGMENT: u8 = 0x60;
     /// JSON: version, chunk.
     pub const JSON_CHUNK: u8 = 0x70;
+    /// Bloom filter: version, filter, segment.
+    pub const BLOOM_SEGMENT: u8 = 0x71;
 }
 
 /// Longest user key. Escaping may double it and subkeys need room under the engine's limit.

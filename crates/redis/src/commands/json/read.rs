@@ -144,8 +144,7 @@ fn get_each(reply: &mut Reply<'_>, document: &Value, paths: &[Path], format: For
 fn expand(reply: &mut Reply<'_>, value: &Value) {
     match value {
         Value::Null => reply.null(),
-        Value::Bool(true) => reply.raw(b"#t\r\n"),
-        Value::Bool(false) => reply.raw(b"#f\r\n"),
+        Value::Bool(flag) => reply.boolean(*flag),
         Value::Number(number) => match number.as_i64() {
             Some(integer) => reply.integer(integer),
             None => reply.double(number.as_f64().unwrap_or(0.0)),
