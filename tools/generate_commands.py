@@ -5,11 +5,13 @@ Run without arguments to write, with `--check` to fail when a generated file is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +89,20 @@ def writes(spec: Spec) -> bool:
     return "write" in spec["flags"] or any(map(writes, spec.get("subcommands", {}).values()))
 
 
-def command(name: str, spec: Spec, index: int, container: tuple[str, Spec] | None) -> str:
+def command(
+    name: str, spec: Spec, index: int, ids: Iterator[int], container: tuple[str, Spec] | None = None
+) -> str:
     """One row of the table, with its subcommands."""
+    number = next(ids)
     top_name, top = container or (name, spec)
     subcommands = ", ".join(
-        command(f"{name}|{sub}", body, index, (name, spec))
+        command(f"{name}|{sub}", body, index, ids, (name, spec))
         for sub, body in sorted(spec.get("subcommands", {}).items())
     )
     legacy = spec.get("legacy_keys", [0, 0, 0])
     fields = {
         "index": index,
+        "id": number,
         "name": json.dumps(name),
         "summary": json.dumps(spec["summary"]),
         "since": json.dumps(spec["since"]),
@@ -127,8 +133,9 @@ def word(name: str) -> str:
 def table(commands: dict[str, Spec]) -> str:
     """The Rust source of the table, formatted."""
     node = [name for name, spec in commands.items() if "handler" not in spec]
+    ids = itertools.count()
     rows = ",\n".join(
-        command(name, spec, index, None) for index, (name, spec) in enumerate(commands.items())
+        command(name, spec, index, ids) for index, (name, spec) in enumerate(commands.items())
     )
     arms = "\n".join(
         f"{word(name)} => {index},"
@@ -163,6 +170,9 @@ _ => return None,
 pub static COMMANDS: &[Command] = &[
 {rows}
 ];
+
+/// Commands and subcommands.
+pub const NAMES: usize = {next(ids)};
 """
     config = ["--edition", "2024", "--config-path", str(ROOT / "rustfmt.toml")]
     result = subprocess.run(

@@ -477,6 +477,8 @@ class Server:
         repair_log: bool = ...,
         stop_grace_ms: int = ...,
         requirepass: str = ...,
+        users: list[str] = ...,
+        aclfile: Path | None = ...,
         tcp_keepalive_s: int = ...,
     ) -> Self: ...
     @property

@@ -9,6 +9,7 @@ use std::sync::atomic::{
 
 use parking_lot::Mutex;
 
+use crate::acl::Name;
 use crate::tracking::Wish;
 
 /// Names that a client gave itself.
@@ -51,6 +52,7 @@ pub(crate) struct Client {
     /// Channels, patterns, shard channels.
     pub(crate) subscriptions: [AtomicU32; 3],
     names: Mutex<Option<Box<ClientNames>>>,
+    user: Mutex<Arc<Name>>,
 }
 
 impl Client {
@@ -59,6 +61,7 @@ impl Client {
         address: SocketAddr,
         local_address: SocketAddr,
         place: (usize, usize),
+        user: Arc<Name>,
         now_ms: u64,
     ) -> Self {
         let (reactor, token) = place;
@@ -84,6 +87,7 @@ impl Client {
             queued: AtomicU32::new(0),
             subscriptions: Default::default(),
             names: Mutex::new(None),
+            user: Mutex::new(user),
         }
     }
 
@@ -105,6 +109,14 @@ impl Client {
         let broadcasts = wish.is_some_and(|wish| wish.broadcasts);
         self.broadcasts.store(broadcasts, Ordering::Relaxed);
         self.is_redirect_broken.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn user(&self) -> Arc<Name> {
+        Arc::clone(&self.user.lock())
+    }
+
+    pub(crate) fn set_user(&self, name: &Arc<Name>) {
+        *self.user.lock() = Arc::clone(name);
     }
 
     pub(crate) fn names(&self) -> ClientNames {

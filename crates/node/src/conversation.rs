@@ -7,11 +7,12 @@ use aidb_redis::commands::{Call, Scratch, execute};
 use aidb_redis::resp::{Args, Parser, Protocol, Reply, Status};
 use aidb_redis::store::{Access, AppendFsync, Mode};
 use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
-use aidb_redis::{Session, Stop};
+use aidb_redis::{Outcome, Session, Stop};
 
+use crate::acl::{Context, Denied};
 use crate::blocking;
 use crate::clients::Client;
-use crate::commands::{self, NodeCall};
+use crate::commands::{self, NodeCall, acl};
 use crate::metrics::ThreadMetrics;
 use crate::pubsub::Outbox;
 use crate::script::Interpreter;
@@ -153,7 +154,7 @@ impl Worker {
     ) -> (usize, End) {
         let shared = Arc::clone(&self.shared);
         let mut limits = shared.settings.request_limits();
-        limits.is_stranger = conversation.state.is_stranger;
+        limits.is_stranger = conversation.state.identity.is_stranger;
         tracking::writes_for(conversation.client.id);
         let mut consumed = 0;
         let end = loop {
@@ -206,12 +207,18 @@ impl Worker {
             }
         };
         client.last_command.store(command.index as u16 + 1, Ordering::Relaxed);
-        if !state.is_plain() {
+        if !state.is_plain(shared.acl.version()) {
+            if !state.identity.refresh(&shared.acl) {
+                return Next::Close;
+            }
             match self.instead(client, session, state, command, (&args, request), &mut reply) {
                 Ok(false) => {}
                 Ok(true) => return Next::Done,
                 Err(stop) => {
                     self.answer(&mut reply, transaction::refuse(client, state, &args, stop));
+                    if state.blocked.is_some() {
+                        blocking::end(shared, client, session, state);
+                    }
                     return Next::Done;
                 }
             }
@@ -237,13 +244,14 @@ impl Worker {
     #[cold]
     fn instead(
         &self,
-        client: &Client,
+        client: &Arc<Client>,
         session: &Session,
         state: &mut State,
         command: &'static Command,
         (args, request): (&Args<'_>, &[u8]),
         reply: &mut Reply<'_>,
     ) -> Result<bool, Stop> {
+        self.admit(client, state, command, args)?;
         state.check(session, command, args)?;
         if let Some(queue) = &mut state.queue {
             if transaction::acts_at_once(command) {
@@ -265,6 +273,43 @@ impl Worker {
             reply.bulk(args.get(1));
         }
         Ok(is_ping && args.len() <= 2)
+    }
+
+    /// Refuses what strangers may not send, and what the user may not.
+    fn admit(
+        &self,
+        client: &Client,
+        state: &State,
+        command: &'static Command,
+        args: &Args<'_>,
+    ) -> Outcome {
+        if state.identity.is_stranger && !command.flags.contains(&"no_auth") {
+            return Err(Stop::fail("NOAUTH Authentication required."));
+        }
+        let command = meant(command, args);
+        state.identity.check(command, args).map_err(|denial| {
+            let context = match state.queue {
+                Some(_) => Context::Multi,
+                None => Context::Toplevel,
+            };
+            acl::note_denial(&self.shared, client, denial, context, (command, args));
+            Stop::fail(match denial.what {
+                Denied::Command => {
+                    format!(
+                        "NOPERM this user has no permissions to run the '{}' command",
+                        command.name
+                    )
+                }
+                Denied::Key => {
+                    "NOPERM this user has no permissions to access one of the keys used \
+                                as arguments"
+                        .to_owned()
+                }
+                Denied::Channel => "NOPERM this user has no permissions to access one of the \
+                                    channels used as arguments"
+                    .to_owned(),
+            })
+        })
     }
 
     /// Executes a command, its errors becoming replies; says whether the connection closes.
@@ -356,6 +401,14 @@ pub(crate) enum Next {
 enum Refusal {
     Error(Stop),
     Hangup,
+}
+
+/// The subcommand that a call means, or the command itself.
+pub(crate) fn meant(command: &'static Command, args: &Args<'_>) -> &'static Command {
+    match command.subcommands.is_empty() || args.len() < 2 {
+        true => command,
+        false => command.subcommand(args.get(1)).unwrap_or(command),
+    }
 }
 
 /// The command of `args`, its arity and subcommand checked.

@@ -9,6 +9,7 @@
 //! A client inside this process ([`local`]) is executed by its own thread instead.
 //! This crate knows no Python; start with [`node::Node`].
 
+mod acl;
 mod blocking;
 mod clients;
 mod commands;
@@ -18,7 +19,6 @@ mod mailbox;
 mod metrics;
 pub mod node;
 mod notifications;
-mod password;
 mod pool;
 mod pubsub;
 mod reactor;

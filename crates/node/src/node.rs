@@ -12,6 +12,7 @@ use mio::{Poll, Waker};
 use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::local::{Inboxes, LocalClient, Workers};
 use crate::mailbox::{Mailbox, Message};
@@ -45,6 +46,7 @@ impl Node {
     pub fn start(db: Db, options: NodeOptions) -> Result<Self> {
         let store = Store::open(db, options.appendfsync)?;
         let functions = Functions::open(&store)?;
+        let acl = users(&store, &options)?;
         let listeners = listen(&options)?;
         let reactors = match options.reactors {
             // The other half is left to flush, compaction and the kernel's network work.
@@ -61,7 +63,7 @@ impl Node {
         }
         mailboxes.push(Mailbox::Local(Inboxes::default()));
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let shared = Arc::new(share((store, functions), options, mailboxes, addresses));
+        let shared = Arc::new(share((store, functions, acl), options, mailboxes, addresses));
         let weak = Arc::downgrade(&shared);
         shared.store.waiters().set_caller(move |place| {
             if let Some(shared) = weak.upgrade() {
@@ -133,8 +135,20 @@ impl Drop for Node {
     }
 }
 
+/// The users of the settings, or of the file that they name.
+fn users(store: &Store, options: &NodeOptions) -> Result<Acl> {
+    let acl = Acl::new(&options.password, options.acl_file.clone());
+    acl.configure(&options.users)?;
+    if let Some(path) = &options.acl_file {
+        let vfs = &store.db().options().env.vfs;
+        acl.load(vfs.as_ref(), path)
+            .map_err(|why| Error::invalid(format!("{why}; check the setting aclfile")))?;
+    }
+    Ok(acl)
+}
+
 fn share(
-    (store, functions): (Store, Functions),
+    (store, functions, acl): (Store, Functions, Acl),
     options: NodeOptions,
     mailboxes: Vec<Mailbox>,
     addresses: Vec<SocketAddr>,
@@ -152,6 +166,7 @@ fn share(
     Shared {
         store,
         settings: Settings::new(&options),
+        acl,
         clients: Clients::default(),
         pubsub: PubSub::default(),
         tracking: Tracking::default(),

@@ -1,11 +1,10 @@
 //! Settings of a node: those it starts with, and those that CONFIG SET changes while it runs.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_redis::resp::RequestLimits;
 use aidb_redis::store::AppendFsync;
-
-use crate::password::Password;
 
 /// Settings at start.
 #[derive(Clone)]
@@ -16,6 +15,10 @@ pub struct NodeOptions {
     pub port: u16,
     /// Password of clients; empty = none is asked for.
     pub password: String,
+    /// Users besides `default`, each `name rule …`.
+    pub users: Vec<String>,
+    /// File of users; then `users` must be empty.
+    pub acl_file: Option<PathBuf>,
     /// Without a password, refuse clients of other machines.
     pub protected_mode: bool,
     /// Reactor threads; 0 = one per two cores.
@@ -52,6 +55,8 @@ impl Default for NodeOptions {
             host: "127.0.0.1".to_owned(),
             port: 6379,
             password: String::new(),
+            users: Vec::new(),
+            acl_file: None,
             protected_mode: true,
             reactors: 0,
             pool_threads_max: 32,
@@ -104,7 +109,6 @@ pub(crate) struct Settings {
     pub(crate) tracked_keys_max: Setting,
     pub(crate) tcp_keepalive_s: Setting,
     pub(crate) protected_mode: Setting,
-    pub(crate) password: Password,
 }
 
 /// How much a client may leave unread.
@@ -150,7 +154,6 @@ impl Settings {
             tracked_keys_max: Setting::new(1_000_000),
             tcp_keepalive_s: Setting::new(options.tcp_keepalive_s),
             protected_mode: Setting::new(u64::from(options.protected_mode)),
-            password: Password::new(&options.password),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aidb_redis::Store;
 use parking_lot::{Condvar, Mutex};
 
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::local::Inboxes;
 use crate::mailbox::Mailbox;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) options: NodeOptions,
     pub(crate) settings: Settings,
+    pub(crate) acl: Acl,
     pub(crate) clients: Clients,
     pub(crate) pubsub: PubSub,
     pub(crate) tracking: Tracking,

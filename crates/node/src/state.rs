@@ -6,15 +6,16 @@ use aidb_redis::store::Watching;
 use aidb_redis::table::{Command, Layer, NodeCommand};
 use aidb_redis::{Outcome, Session, Stop};
 
-use crate::pubsub::Subscriptions;
+use crate::acl::{Acl, Identity};
+use crate::pubsub::{Kind, Subscriptions};
 use crate::tracking::Tracked;
 use crate::transaction::Queue;
 
 /// Transaction, watched keys and subscriptions of a client.
 #[derive(Default)]
 pub(crate) struct State {
-    /// No password has been given yet, and one is asked for.
-    pub(crate) is_stranger: bool,
+    /// Which user it is.
+    pub(crate) identity: Identity,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) watching: Option<Box<Watching>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
@@ -25,10 +26,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether commands are executed as they come, without looking further.
+    /// Whether commands are executed as they come, without looking further; `users` is the version of
+    /// all users.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.queue.is_none() && self.subscriptions.is_none() && !self.is_stranger
+    pub(crate) fn is_plain(&self, users: u64) -> bool {
+        self.queue.is_none() && self.subscriptions.is_none() && self.identity.is_free(users)
     }
 
     /// Whether the client hears messages between replies that it could not tell apart.
@@ -44,11 +46,21 @@ impl State {
         }
     }
 
-    /// Refuses what strangers, and listening clients of RESP2, may not send.
+    /// Whether the client hears nothing that its user must not hear, after users changed.
+    pub(crate) fn may_go_on_listening(&mut self, acl: &Acl) -> bool {
+        let Some(held) = &self.subscriptions else { return true };
+        let is_known = self.identity.refresh(acl);
+        let may_hear = self.identity.restricted().is_none_or(|user| {
+            [Kind::Channel, Kind::Pattern, Kind::Shard].into_iter().all(|kind| {
+                let is_pattern = kind == Kind::Pattern;
+                held.names(kind).iter().all(|name| user.may_hear(name, is_pattern))
+            })
+        });
+        is_known && may_hear
+    }
+
+    /// Refuses what listening clients of RESP2 may not send.
     pub(crate) fn check(&self, session: &Session, command: &Command, args: &Args<'_>) -> Outcome {
-        if self.is_stranger && !command.flags.contains(&"no_auth") {
-            return Err(Stop::fail("NOAUTH Authentication required."));
-        }
         let is_allowed = matches!(
             command.layer,
             Layer::Node(

@@ -11,9 +11,10 @@ use aidb_redis::store::{Access, AllSlots, Mode, Transaction};
 use aidb_redis::table::{COMMANDS, Command, Layer, NodeCommand, lookup};
 use aidb_redis::{Outcome, Stop};
 
+use crate::acl::{Context, Denied};
 use crate::clients::Client;
-use crate::commands::NodeCall;
-use crate::conversation::Parts;
+use crate::commands::{NodeCall, acl};
+use crate::conversation::{Parts, Worker, meant};
 use crate::state::State;
 
 const ABORTED: &str = "EXECABORT Transaction discarded because of previous errors.";
@@ -263,6 +264,12 @@ fn execute_all(call: &mut NodeCall<'_>, queue: &Queue, store: Access<'_>) -> Out
         let protocol = call.session.protocol;
         let mut reply = call.reply.reborrow();
         reply.set_protocol(protocol);
+        // A command of this transaction may have changed the user.
+        call.state.identity.refresh(&call.worker.shared.acl);
+        if let Err(line) = still_allowed(call.worker, call.client, call.state, command, &args) {
+            reply.error(line.as_bytes());
+            return Ok(());
+        }
         let closes = call.worker.dispatch(
             command,
             Parts {
@@ -277,5 +284,30 @@ fn execute_all(call: &mut NodeCall<'_>, queue: &Queue, store: Access<'_>) -> Out
         )?;
         call.closes |= closes;
         Ok(())
+    })
+}
+
+/// Whether the user may do now what it was allowed to queue; else the error line.
+fn still_allowed(
+    worker: &Worker,
+    client: &Client,
+    state: &State,
+    command: &'static Command,
+    args: &Args<'_>,
+) -> Result<(), String> {
+    let command = meant(command, args);
+    state.identity.check(command, args).map_err(|denial| {
+        acl::note_denial(&worker.shared, client, denial, Context::Multi, (command, args));
+        let reason = match denial.what {
+            Denied::Command => "no permission to execute the command or subcommand",
+            Denied::Key => "no permission to touch the specified keys",
+            Denied::Channel => {
+                "no permission to access one of the channels used as arguments to the command"
+            }
+        };
+        format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the \
+             EXEC call. This command is no longer allowed for the following reason: {reason}"
+        )
     })
 }

@@ -14,7 +14,8 @@ use pyo3::types::{PyDict, PyString};
 use crate::error::{closed, invalid, raise, wrong_type};
 
 /// Settings of [`Server`].
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
+    "aclfile",
     "appendfsync",
     "bulk_bytes_max",
     "clients_max",
@@ -34,6 +35,7 @@ const NAMES: [&str; 19] = [
     "stop_grace_ms",
     "tcp_keepalive_s",
     "compression",
+    "users",
 ];
 
 /// A running server: an open database and the data plane in front of it.
@@ -165,6 +167,7 @@ fn set(
     value: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     match name {
+        "aclfile" => options.acl_file = value.extract()?,
         "appendfsync" => {
             let text: String = value.extract()?;
             options.appendfsync = AppendFsync::parse(&text).ok_or_else(|| {
@@ -192,6 +195,7 @@ fn set(
         "requirepass" => options.password = value.extract()?,
         "stop_grace_ms" => options.stop_grace_ms = value.extract()?,
         "tcp_keepalive_s" => options.tcp_keepalive_s = value.extract()?,
+        "users" => options.users = value.extract()?,
         _ => return Err(wrong_type(format!("there is no server setting {name:?}"))),
     }
     Ok(())

@@ -33,8 +33,15 @@ def _seconds(value: object) -> object:
     return value
 
 
+def _lines(value: object) -> object:
+    return (
+        [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+    )
+
+
 Bytes = Annotated[int, BeforeValidator(_size)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
+Lines = Annotated[tuple[SecretStr, ...], BeforeValidator(_lines)]
 
 
 class Section(BaseModel):
@@ -93,6 +100,13 @@ class ServerSettings(Section):
     )
     requirepass: SecretStr = Field(
         default=SecretStr(""), description="Password of clients; empty = none is asked for."
+    )
+    users: Lines = Field(
+        default=(),
+        description="Users as `name rule …`, see ACL SETUSER; one per line in the environment.",
+    )
+    aclfile: Path | None = Field(
+        default=None, description="File of users for ACL LOAD and ACL SAVE; instead of `users`."
     )
     stop_grace_s: Seconds = Field(
         default=5, ge=0, description="Time for replies to be sent when stopping."

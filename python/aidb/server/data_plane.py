@@ -50,7 +50,8 @@ class DataPlane:
             repair_log=storage.repair_log,
             stop_grace_ms=server.stop_grace_s * 1000,
             requirepass=server.requirepass.get_secret_value(),
-            **server.model_dump(exclude={"stop_grace_s", "requirepass"}),
+            users=[user.get_secret_value() for user in server.users],
+            **server.model_dump(exclude={"stop_grace_s", "requirepass", "users"}),
         )
 
     @property

@@ -136,7 +136,7 @@ fn on_or_off(call: &NodeCall<'_>) -> Result<bool, Stop> {
 }
 
 /// One line of CLIENT LIST, ended by a newline.
-fn describe(client: &Client, now_ms: u64) -> String {
+pub(super) fn describe(client: &Client, now_ms: u64) -> String {
     let names = client.names();
     let seconds_since = |at: u64| now_ms.saturating_sub(at) / 1000;
     let place = usize::from(client.last_command.load(Ordering::Relaxed));
@@ -158,7 +158,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         line,
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags}{tracking} db={} sub={} psub={} \
          ssub={} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
-         omem={} tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}",
+         omem={} tot-mem={} events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
         client.id,
         client.address,
         client.local_address,
@@ -174,6 +174,7 @@ fn describe(client: &Client, now_ms: u64) -> String {
         client.output_bytes.load(Ordering::Relaxed),
         client.input_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed),
         command.map_or("NULL", |command| command.name),
+        text(&client.user().text),
         client.redirect.load(Ordering::Relaxed),
         client.protocol.load(Ordering::Relaxed),
         names.library,

@@ -2,6 +2,7 @@
 
 use aidb_redis::store::{AppendFsync, Classes, DATABASES};
 
+use super::acl;
 use crate::settings::{OutputLimits, Setting, Settings};
 use crate::shared::Shared;
 
@@ -40,6 +41,25 @@ macro_rules! number {
 }
 
 static PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "acl-pubsub-default",
+        show: |shared| channels_of_new_users(shared.acl.opens_channels()).to_owned(),
+        change: Some(set_channels_of_new_users),
+    },
+    fixed!("aclfile", |shared| {
+        shared.acl.file().map_or_else(String::new, |path| path.display().to_string())
+    }),
+    Parameter {
+        name: "acllog-max-len",
+        show: |shared| acl::log_entries_max(shared).to_string(),
+        change: Some(|shared, value, dry| {
+            let entries = parse_number(value, (0, i64::MAX as u64))?;
+            if !dry {
+                acl::set_log_entries_max(shared, entries);
+            }
+            Ok(())
+        }),
+    },
     fixed!("appendonly", |_| "yes".to_owned()),
     Parameter {
         name: "appendfsync",
@@ -78,7 +98,7 @@ static PARAMETERS: &[Parameter] = &[
         show: |_| String::new(),
         change: Some(|shared, value, dry| {
             if !dry {
-                shared.settings.password.set(value);
+                shared.acl.set_password(value);
             }
             Ok(())
         }),
@@ -94,12 +114,32 @@ pub(super) fn parameters() -> &'static [Parameter] {
     PARAMETERS
 }
 
-fn set_number(setting: &Setting, text: &str, range: (u64, u64), dry: bool) -> Result<(), String> {
+fn channels_of_new_users(opens: bool) -> &'static str {
+    if opens { "allchannels" } else { "resetchannels" }
+}
+
+fn set_channels_of_new_users(shared: &Shared, text: &str, dry: bool) -> Result<(), String> {
+    let words = [true, false].map(channels_of_new_users);
+    let place = words
+        .iter()
+        .position(|word| word.eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("argument(s) must be one of the following: {}", words.join(", ")))?;
+    if !dry {
+        shared.acl.set_opens_channels(place == 0);
+    }
+    Ok(())
+}
+
+fn parse_number(text: &str, (min, max): (u64, u64)) -> Result<u64, String> {
     let value = parse_bytes(text).ok_or("argument couldn't be parsed into an integer")?;
-    let (min, max) = range;
     if !(min..=max).contains(&value) {
         return Err(format!("argument must be between {min} and {max} inclusive"));
     }
+    Ok(value)
+}
+
+fn set_number(setting: &Setting, text: &str, range: (u64, u64), dry: bool) -> Result<(), String> {
+    let value = parse_number(text, range)?;
     if !dry {
         setting.set(value);
     }

@@ -1,5 +1,6 @@
 //! HELLO, QUIT, RESET.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aidb_redis::commands::server::protocol_version;
@@ -7,10 +8,11 @@ use aidb_redis::resp::Protocol;
 use aidb_redis::stop::SYNTAX;
 use aidb_redis::{Outcome, Session, Stop};
 
+use crate::acl::{Context, DEFAULT, Identity, User};
 use crate::state::State;
 
 use super::client::check_name;
-use super::{NodeCall, text};
+use super::{NodeCall, acl, text};
 
 /// Version of Redis whose behaviour clients may expect.
 pub(crate) const REDIS_VERSION: &str = "7.4.0";
@@ -32,13 +34,12 @@ pub(super) fn hello(call: &mut NodeCall<'_>) -> Outcome {
         })?;
     }
     let mut name = None;
-    let mut is_known = !call.state.is_stranger;
+    let mut user = None;
     let mut at = 2;
     while at < call.args.len() {
         let more = call.args.len() - at - 1;
         if call.is_word(at, "auth") && more >= 2 {
-            check_password(call, call.args.get(at + 1), call.args.get(at + 2))?;
-            is_known = true;
+            user = Some(authenticate(call, call.args.get(at + 1), call.args.get(at + 2))?);
             at += 2;
         } else if call.is_word(at, "setname") && more >= 1 {
             name = Some(check_name(call.args.get(at + 1))?);
@@ -49,10 +50,12 @@ pub(super) fn hello(call: &mut NodeCall<'_>) -> Outcome {
         }
         at += 1;
     }
-    if !is_known {
+    if user.is_none() && call.state.identity.is_stranger {
         return Err(Stop::fail(HELLO_NEEDS_PASSWORD));
     }
-    call.state.is_stranger = false;
+    if let Some(user) = user {
+        call.become_user(user);
+    }
     if let Some(name) = name {
         call.client.rename(|names| names.name = name);
     }
@@ -83,30 +86,42 @@ fn describe(call: &mut NodeCall<'_>) {
     reply.array(0);
 }
 
-/// Checks a password of the only user, `default`; without one any will do.
-fn check_password(call: &NodeCall<'_>, user: &[u8], password: &[u8]) -> Outcome {
-    let expected = &call.shared().settings.password;
-    if user == b"default" && (!expected.is_set() || expected.is(password)) {
-        return Ok(());
+/// The user of a name and password.
+fn authenticate(call: &NodeCall<'_>, name: &[u8], password: &[u8]) -> Result<Arc<User>, Stop> {
+    let shared = call.shared();
+    shared.acl.authenticate(name, password).ok_or_else(|| {
+        let context = match call.store.is_transaction() {
+            true => Context::Multi,
+            false => Context::Toplevel,
+        };
+        acl::note(shared, call.client, None, context, call.args.get(0), name);
+        Stop::fail("WRONGPASS invalid username-password pair or user is disabled.")
+    })
+}
+
+impl NodeCall<'_> {
+    /// The connection is this user's from now on.
+    fn become_user(&mut self, user: Arc<User>) {
+        self.client.set_user(user.name());
+        self.state.identity = Identity::of(user);
     }
-    Err(Stop::fail("WRONGPASS invalid username-password pair or user is disabled."))
 }
 
 /// `AUTH [username] password`
 pub(super) fn auth(call: &mut NodeCall<'_>) -> Outcome {
     let (user, password) = match call.args.len() {
-        2 if !call.shared().settings.password.is_set() => {
+        2 if call.shared().acl.asks_no_password() => {
             return Err(Stop::fail(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
             ));
         }
-        2 => (b"default".as_slice(), call.args.get(1)),
+        2 => (DEFAULT, call.args.get(1)),
         3 => (call.args.get(1), call.args.get(2)),
         _ => return Err(SYNTAX),
     };
-    check_password(call, user, password)?;
-    call.state.is_stranger = false;
+    let user = authenticate(call, user, password)?;
+    call.become_user(user);
     call.reply.ok();
     Ok(())
 }
@@ -121,8 +136,9 @@ pub(super) fn quit(call: &mut NodeCall<'_>) -> Outcome {
 /// `RESET`
 pub(super) fn reset(call: &mut NodeCall<'_>) -> Outcome {
     *call.session = Session { place: call.session.place, ..Session::default() };
-    let is_stranger = call.shared().settings.password.is_set();
-    *call.state = State { is_stranger, ..State::default() };
+    let identity = Identity::unnamed(&call.shared().acl);
+    call.client.set_user(call.shared().acl.default_user().name());
+    *call.state = State { identity, ..State::default() };
     call.client.show_queued(None);
     call.client.subscriptions.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     call.client.rename(|names| names.name.clear());

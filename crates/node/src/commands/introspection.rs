@@ -17,6 +17,8 @@ const HELP: &[&str] = &[
     "    Return the documentation of commands.",
     "GETKEYS <full-command>",
     "    Return the keys of a command.",
+    "GETKEYSANDFLAGS <full-command>",
+    "    Return the keys and the access flags of a command.",
     "INFO [<command-name> ...]",
     "    Return details about commands.",
     "LIST [FILTERBY (ACLCAT <category>|PATTERN <pattern>|MODULE <name>)]",
@@ -42,7 +44,8 @@ pub(super) fn command(call: &mut NodeCall<'_>) -> Outcome {
         }
         b"docs" => docs(call),
         b"list" => list(call)?,
-        b"getkeys" => get_keys(call)?,
+        b"getkeys" => get_keys(call, false)?,
+        b"getkeysandflags" => get_keys(call, true)?,
         _ => call.help(HELP)?,
     }
     Ok(())
@@ -240,21 +243,31 @@ fn list(call: &mut NodeCall<'_>) -> Outcome {
     Ok(())
 }
 
-fn get_keys(call: &mut NodeCall<'_>) -> Outcome {
+/// `COMMAND GETKEYS`, and `GETKEYSANDFLAGS`, which says how each key is used.
+fn get_keys(call: &mut NodeCall<'_>, with_flags: bool) -> Outcome {
     let inner = call.args.skip(2);
     let command =
         lookup(inner.get(0)).ok_or_else(|| Stop::fail("ERR Invalid command specified"))?;
     let command = command.subcommand(inner.get(1)).unwrap_or(command);
-    if command.keys.is_empty() {
+    if !command.has_keys() {
         return Err(Stop::fail("ERR The command has no key arguments"));
     }
     if !command.accepts(inner.len()) {
         return Err(Stop::fail("ERR Invalid number of arguments specified for command"));
     }
-    let places = command
-        .key_places(&inner)
-        .ok_or_else(|| Stop::fail("ERR Invalid arguments specified for command"))?;
-    call.reply.array(places.len());
-    places.iter().for_each(|place| call.reply.bulk(inner.get(*place)));
+    let uses = match command.key_uses(&inner) {
+        None if command.flags.contains(&"no_mandatory_keys") => Vec::new(),
+        uses => uses.ok_or_else(|| Stop::fail("ERR Invalid arguments specified for command"))?,
+    };
+    call.reply.array(uses.len());
+    for used in uses {
+        if with_flags {
+            call.reply.array(2);
+        }
+        call.reply.bulk(inner.get(used.place));
+        if with_flags {
+            statuses(&mut call.reply, used.flags.iter().map(|flag| (*flag).to_owned()));
+        }
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Commands that need more than data: clients, settings, statistics, the command table itself.
 
+pub(crate) mod acl;
 mod checkpoint;
 mod client;
 mod config;
@@ -59,6 +60,7 @@ pub(crate) fn execute(
     }
     let call = &mut call;
     match name {
+        NodeCommand::Acl => acl::acl(call),
         NodeCommand::Auth => hello::auth(call),
         NodeCommand::Hello => hello::hello(call),
         NodeCommand::Quit => hello::quit(call),

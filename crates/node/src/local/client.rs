@@ -9,6 +9,7 @@ use aidb_redis::resp::{Parser, Protocol, Reply};
 use aidb_redis::session::Place;
 use aidb_redis::store::{AppendFsync, Mode};
 
+use crate::acl::Identity;
 use crate::blocking;
 use crate::clients::Client;
 use crate::conversation::{Conversation, End, Worker, unsynced};
@@ -56,14 +57,16 @@ impl LocalClient {
         count(&shared.metrics.connections_received);
         let (id, mailbox) = (shared.clients.next_id(), shared.reactors());
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let client = Client::new(id, nowhere, nowhere, (mailbox, 0), shared.store.now_ms());
-        let client = Arc::new(client);
+        let identity = Identity::unnamed(&shared.acl);
+        let name = Arc::clone(shared.acl.default_user().name());
+        let now_ms = shared.store.now_ms();
+        let client = Arc::new(Client::new(id, nowhere, nowhere, (mailbox, 0), name, now_ms));
         shared.clients.add(Arc::clone(&client));
         let place = Place { client: id, reactor: mailbox, token: 0 };
         let conversation = Conversation {
             client,
             session: Session { place, ..Session::default() },
-            state: State::default(),
+            state: State { identity, ..State::default() },
             parser: Parser::new(),
             input: Vec::new(),
         };
@@ -240,6 +243,10 @@ impl LocalClient {
             match note {
                 Note::Call => self.is_called = true,
                 Note::Close => self.is_closed = true,
+                Note::CheckListeners => {
+                    let acl = &self.workers.shared.acl;
+                    self.is_closed |= !self.conversation.state.may_go_on_listening(acl);
+                }
                 Note::Unblock(fails) => {
                     if self.conversation.state.blocked.is_some() {
                         self.give_up(fails);

@@ -21,6 +21,8 @@ pub(crate) enum Note {
     Call,
     /// Wait no more; with an error reply?
     Unblock(bool),
+    /// Users changed: end the conversation if it hears what it must not hear any more.
+    CheckListeners,
     /// The conversation is over.
     Close,
 }

@@ -57,6 +57,11 @@ impl Inboxes {
                     inbox.post(Note::Close);
                 }
             }
+            Message::CheckListeners => {
+                for inbox in self.by_client.lock().values() {
+                    inbox.post(Note::CheckListeners);
+                }
+            }
             // Only reactors have sockets, a pool and a syncer.
             Message::Accepted(..) | Message::Finished(_) | Message::Synced(..) => {}
         }

@@ -15,6 +15,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::acl::Identity;
 use crate::clients::Client;
 use crate::conversation::Conversation;
 use crate::mailbox::Message;
@@ -66,8 +67,10 @@ impl Reactor {
             let _ = stream.write(b"-ERR max number of clients reached\r\n");
             return;
         }
-        let is_stranger = shared.settings.password.is_set();
-        if !is_stranger && shared.settings.protected_mode.get() != 0 && !is_local(address) {
+        if shared.acl.asks_no_password()
+            && shared.settings.protected_mode.get() != 0
+            && !is_local(address)
+        {
             count(&shared.metrics.connections_rejected);
             let _ = stream.write(DENIED);
             return;
@@ -81,13 +84,16 @@ impl Reactor {
         }
         let local = stream.local_addr().unwrap_or(address);
         let id = self.shared.clients.next_id();
-        let client = Arc::new(Client::new(id, address, local, (self.index, token), self.now_ms));
+        let identity = Identity::unnamed(&self.shared.acl);
+        let name = Arc::clone(self.shared.acl.default_user().name());
+        let place = (self.index, token);
+        let client = Arc::new(Client::new(id, address, local, place, name, self.now_ms));
         self.shared.clients.add(Arc::clone(&client));
         let place = Place { client: id, reactor: self.index, token };
         let conversation = Conversation {
             client,
             session: Session { place, ..Session::default() },
-            state: State { is_stranger, ..State::default() },
+            state: State { identity, ..State::default() },
             parser: Parser::new(),
             input: Vec::new(),
         };

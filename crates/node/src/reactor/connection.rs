@@ -38,6 +38,8 @@ pub(super) struct Connection {
     pub(super) is_called: bool,
     /// CLIENT UNBLOCK came meanwhile; with an error?
     pub(super) is_unblocked: Option<bool>,
+    /// Users changed meanwhile: it may listen to what it must not hear.
+    pub(super) must_check_topics: bool,
     /// Messages that came while the pool had the conversation; they go behind its replies.
     pub(super) held: Vec<Held>,
     /// Since when the replies are above the soft limit; 0 = they are not.
@@ -63,6 +65,7 @@ impl Connection {
             is_queued: false,
             is_called: false,
             is_unblocked: None,
+            must_check_topics: false,
             held: Vec::new(),
             above_soft_since_ms: 0,
         }

@@ -65,15 +65,38 @@ impl Reactor {
         true
     }
 
+    /// Closes the connections that listen to what their users must not hear any more.
+    pub(super) fn check_listeners(&mut self) {
+        for token in 0..self.connections.len() {
+            self.check_topics(token);
+        }
+    }
+
+    fn check_topics(&mut self, token: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
+        let Some(conversation) = &mut connection.conversation else {
+            connection.must_check_topics = true;
+            return;
+        };
+        connection.must_check_topics = false;
+        if !conversation.state.may_go_on_listening(&self.shared.acl) {
+            self.close(token);
+        }
+    }
+
     /// Gives a connection what came while the pool had its conversation.
     pub(super) fn deliver_held(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let client = connection.id;
+        let must_check = connection.must_check_topics;
         for held in std::mem::take(&mut connection.held) {
             match held {
                 Held::Message(delivery) => self.append(&delivery, token, client),
                 Held::Notice(notice) => self.append_notice(notice, token, client),
             };
+        }
+        if must_check {
+            self.check_topics(token);
         }
     }
 }

@@ -178,6 +178,7 @@ impl Reactor {
                 Message::Call(place) => self.try_again(place),
                 Message::Unblock(place, fails) => self.unblock(place, fails),
                 Message::Kill(id) => self.kill(id),
+                Message::CheckListeners => self.check_listeners(),
                 Message::Stop => self.begin_stop(),
             }
         }

@@ -68,6 +68,17 @@ impl Control {
     }
 }
 
+/// What a script wants with a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Its reply; errors are thrown.
+    Throws,
+    /// Its reply; errors are values.
+    Catches,
+    /// To know whether the user may send it.
+    Asks,
+}
+
 /// How a script ended.
 pub(crate) enum Ran {
     /// With a value.
@@ -240,18 +251,19 @@ impl Interpreter {
     pub(crate) fn run(
         &self,
         run: Run<'_>,
-        call: impl FnMut(&Lua, MultiValue, bool) -> mlua::Result<Value>,
+        call: impl FnMut(&Lua, MultiValue, Way) -> mlua::Result<Value>,
         set_protocol: impl Fn(u8),
     ) -> Ran {
         self.control.begin(if run.is_short { SHORT_INSTRUCTIONS } else { u64::MAX });
         let world = if run.is_of_library { &self.functions } else { &self.scripts };
         let call = RefCell::new(call);
         let outcome = self.lua.scope(|scope| {
-            for (name, catches) in [("call", false), ("pcall", true)] {
+            let ways = [Way::Throws, Way::Catches, Way::Asks];
+            for (name, way) in ["call", "pcall", "acl_check_cmd"].into_iter().zip(ways) {
                 let call = &call;
                 let function = scope.create_function(move |lua, arguments| {
                     let mut call = call.try_borrow_mut().map_err(mlua::Error::external)?;
-                    call(lua, arguments, catches)
+                    call(lua, arguments, way)
                 })?;
                 world.redis.raw_set(name, function)?;
             }

@@ -10,13 +10,14 @@ use aidb_redis::{Session, Stop};
 use mlua::{Function, Lua, MultiValue, Value};
 
 use super::convert::{answer, error_table, read};
-use super::interpreter::{Interpreter, Ran, Run};
+use super::interpreter::{Interpreter, Ran, Run, Way};
 use super::numbers::shortest;
 use super::program::Program;
 use super::thrown::reply;
+use crate::acl::{Context, Denied, User};
 use crate::clients::Client;
-use crate::commands::NodeCall;
-use crate::conversation::{Parts, Worker};
+use crate::commands::{NodeCall, acl};
+use crate::conversation::{Parts, Worker, meant};
 use crate::state::State;
 
 /// How an attempt ended.
@@ -38,6 +39,8 @@ struct Running<'a> {
     store: Access<'a>,
     mode: Mode,
     is_read_only: bool,
+    /// The user who runs the script, when there is something that it may not do.
+    user: Option<Arc<User>>,
     protocol: &'a Cell<Protocol>,
     /// Why the attempt is to be dropped.
     dropped: &'a Cell<Option<Stop>>,
@@ -103,6 +106,7 @@ fn execute(
         store,
         mode: call.mode,
         is_read_only,
+        user: call.state.identity.restricted().map(Arc::clone),
         protocol: &protocol,
         dropped: &dropped,
         arguments: ArgsBuffer::default(),
@@ -117,7 +121,7 @@ fn execute(
     };
     let ran = interpreter.run(
         run,
-        |lua, arguments, catches| running.call(lua, arguments, catches, interpreter),
+        |lua, arguments, way| running.call(lua, arguments, way, interpreter),
         |version| protocol.set(if version == 3 { Protocol::Resp3 } else { Protocol::Resp2 }),
     );
     call.state.tracking = running.state.tracking.take();
@@ -126,6 +130,17 @@ fn execute(
         Some(stop) => return Err(stop),
         None => {}
     }
+    finish(call, interpreter, program, ran, protocol.get())
+}
+
+/// Answers what a program gave; how the attempt ended, and whether the interpreter can be used again.
+fn finish(
+    call: &mut NodeCall<'_>,
+    interpreter: &Interpreter,
+    program: &Program,
+    ran: Ran,
+    protocol: Protocol,
+) -> Result<(Attempt, bool), Stop> {
     if interpreter.control.is_exhausted() {
         return Ok((Attempt::TookLong, true));
     }
@@ -137,7 +152,7 @@ fn execute(
     }
     match ran {
         Ran::Value(value) => {
-            answer(&mut call.reply, &value, protocol.get());
+            answer(&mut call.reply, &value, protocol);
             Ok((Attempt::Done, true))
         }
         Ran::Thrown { text, line } => {
@@ -161,19 +176,22 @@ fn thrown_at(program: &Program, text: &[u8], line: Option<usize>) -> Vec<u8> {
 }
 
 impl Running<'_> {
-    /// `redis.call`, and `redis.pcall`, which `catches` errors.
+    /// `redis.call`, `redis.pcall` and `redis.acl_check_cmd`.
     fn call(
         &mut self,
         lua: &Lua,
         arguments: MultiValue,
-        catches: bool,
+        way: Way,
         interpreter: &Interpreter,
     ) -> mlua::Result<Value> {
         if let Err(line) = self.gather(arguments.into_iter()) {
-            return match catches {
-                true => error_table(lua, line.as_bytes()),
-                false => Err(reply(line.as_bytes())),
+            return match way {
+                Way::Catches => error_table(lua, line.as_bytes()),
+                Way::Throws | Way::Asks => Err(reply(line.as_bytes())),
             };
+        }
+        if way == Way::Asks {
+            return self.may_send();
         }
         if let Err(stop) = self.execute() {
             self.dropped.set(Some(stop));
@@ -181,7 +199,7 @@ impl Running<'_> {
             return Err(reply(b"ERR the attempt is over"));
         }
         let is_error = self.reply.first() == Some(&b'-');
-        if is_error && !catches {
+        if is_error && way == Way::Throws {
             let line = self.reply.strip_suffix(b"\r\n").unwrap_or(&self.reply);
             return Err(reply(&line[1..]));
         }
@@ -190,6 +208,17 @@ impl Running<'_> {
             error.raw_set("ignore_error_stats_update", true)?;
         }
         Ok(value)
+    }
+
+    /// Whether the user may send the gathered command.
+    fn may_send(&self) -> mlua::Result<Value> {
+        let args = self.arguments.args();
+        let Some(command) = lookup(args.get(0)) else {
+            return Err(reply(b"ERR Invalid command passed to redis.acl_check_cmd()"));
+        };
+        let user = self.user.as_ref();
+        let may = user.is_none_or(|user| user.check(meant(command, &args), &args).is_ok());
+        Ok(Value::Boolean(may))
     }
 
     fn gather(&mut self, arguments: impl Iterator<Item = Value>) -> Result<(), &'static str> {
@@ -254,10 +283,29 @@ impl Running<'_> {
         if is_forbidden {
             return Err("ERR This Redis command is not allowed from script");
         }
+        if let Some(Err(denial)) = self.user.as_ref().map(|user| user.check(meant, &args)) {
+            let context = (meant, &args);
+            acl::note_denial(&self.worker.shared, self.client, denial, Context::Lua, context);
+            return Err(denied(denial.what));
+        }
         if self.is_read_only && meant.writes {
             return Err("ERR Write commands are not allowed from read-only scripts.");
         }
         Ok(&COMMANDS[command.index])
+    }
+}
+
+/// What a script is told when its user may not do something.
+fn denied(what: Denied) -> &'static str {
+    match what {
+        Denied::Command => "ERR The user executing the script can't run this command or subcommand",
+        Denied::Key => {
+            "ERR The user executing the script can't access at least one of the keys mentioned in \
+             the command arguments"
+        }
+        Denied::Channel => {
+            "ERR The user executing the script can't publish to the channel mentioned in the command"
+        }
     }
 }
 

@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use super::Wish;
 use super::table::Table;
+use crate::acl::Name;
 use crate::clients::Client;
 
 fn client(id: u64) -> Arc<Client> {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    Arc::new(Client::new(id, address, address, (0, 0), 0))
+    let name = Arc::new(Name { text: b"default".as_slice().into(), id: 1 });
+    Arc::new(Client::new(id, address, address, (0, 0), name, 0))
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The command table, generated from `commands/*.toml` by `tools/generate_commands.py`.
 
 mod generated;
+mod keys;
 #[cfg(test)]
 mod tests;
 
-pub use generated::{COMMANDS, NodeCommand};
+pub use generated::{COMMANDS, NAMES, NodeCommand};
+pub use keys::KeyUse;
 
 use crate::commands::Handler;
-use crate::number::parse_integer;
-use crate::resp::Args;
 
 /// Who executes a command.
 #[derive(Clone, Copy, Debug)]
@@ -50,41 +50,6 @@ pub struct Counted {
     pub first: usize,
 }
 
-impl KeySpec {
-    /// Places of the first and the last key; the last may be behind the arguments.
-    fn first_and_last(&self, args: &Args<'_>) -> Option<(usize, usize)> {
-        let index = match self.keyword {
-            None => self.index,
-            Some(word) => 1 + self.find(word, args)?,
-        };
-        let Some(counted) = self.counted else {
-            let last = match self.last {
-                last if last >= 0 => index + last as usize,
-                last => args.len().checked_add_signed(last as isize)?,
-            };
-            // The keys are the first of several equal parts.
-            if self.limit > 1 {
-                let keys = (last + 1).checked_sub(index)? / self.limit as usize;
-                return Some((index, (index + keys).checked_sub(1).filter(|last| *last >= index)?));
-            }
-            return Some((index, last));
-        };
-        let count = parse_integer(args.get(index + counted.count_at))?;
-        let others = usize::try_from(count.checked_sub(1)?).ok()?;
-        let first = index + counted.first;
-        Some((first, first.checked_add(others.checked_mul(self.step.max(1))?)?))
-    }
-
-    /// Whether the keys are behind a word that is not there.
-    fn is_absent(&self, args: &Args<'_>) -> bool {
-        self.keyword.is_some_and(|word| self.find(word, args).is_none())
-    }
-
-    fn find(&self, word: &str, args: &Args<'_>) -> Option<usize> {
-        (self.index..args.len()).find(|at| args.get(*at).eq_ignore_ascii_case(word.as_bytes()))
-    }
-}
-
 /// A documented argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Argument {
@@ -109,6 +74,8 @@ pub struct Argument {
 pub struct Command {
     /// Place in [`COMMANDS`]; subcommands have their container's.
     pub index: usize,
+    /// Place among all commands and subcommands, below [`NAMES`].
+    pub id: usize,
     /// Lower case name; of a subcommand `container|name`.
     pub name: &'static str,
     /// One sentence.
@@ -163,22 +130,6 @@ impl Command {
     /// The name without its container.
     pub fn short_name(&self) -> &'static str {
         self.name.split_once('|').map_or(self.name, |(_, name)| name)
-    }
-
-    /// Places of the keys in `args`; `None` when the arguments do not fit.
-    pub fn key_places(&self, args: &Args<'_>) -> Option<Vec<usize>> {
-        let mut places = Vec::new();
-        for spec in self.keys {
-            if spec.is_absent(args) {
-                continue;
-            }
-            let (first, last) = spec.first_and_last(args)?;
-            if last >= args.len() {
-                return None;
-            }
-            places.extend((first..=last).step_by(spec.step.max(1)));
-        }
-        Some(places)
     }
 }
 
