@@ -101,7 +101,8 @@ wheel: .make/venv ## Build a wheel into dist/
 crash: develop ## Long crash simulations and kill -9 loops
 	AIDB_CRASH_STATES=$${AIDB_CRASH_STATES:-1000000} AIDB_FAULT_TRIALS=$${AIDB_FAULT_TRIALS:-50000} \
 	  cargo test -q -p aidb-sim crash
-	AIDB_KILL_ROUNDS=$${AIDB_KILL_ROUNDS:-200} $(BIN)/python -m pytest -q tests/fault --timeout=3600
+	AIDB_KILL_ROUNDS=$${AIDB_KILL_ROUNDS:-200} $(BIN)/python -m pytest -q tests/fault --timeout=3600 \
+	  tests/conformance/test_durability.py tests/conformance/test_counters.py
 
 .PHONY: differential
 differential: debian develop ## Millions of random commands to us and to a real Redis

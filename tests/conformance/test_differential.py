@@ -15,7 +15,7 @@ from tests.conformance.servers import AidbServer
 from tests.conformance.streams import Command, Stream
 from tests.conformance.wire import Failure, Members, Pairs, Status, Wire
 
-COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "6000"))
+COMMANDS = int(os.environ.get("AIDB_DIFFERENTIAL_COMMANDS", "9000"))
 SEED = int(os.environ.get("AIDB_DIFFERENTIAL_SEED", "1"))
 BATCH = 25
 TIME_TOLERANCE = 60_000

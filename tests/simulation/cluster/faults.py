@@ -70,8 +70,9 @@ def orphan_primary(world: World, random: Random) -> None:
         return
     for coordinator in world.coordinators:
         world.network.cut(shard.primary, coordinator)
+    share = random.choice([0.0, 0.4, 1.0])
     for member in shard.full_members:
-        if random.random() < 0.4:
+        if random.random() < share:
             world.network.cut(shard.primary, member)
             world.network.cut(member, shard.primary)
     if random.random() < 0.4:
