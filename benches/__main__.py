@@ -6,7 +6,15 @@ import importlib.util
 import subprocess
 import sys
 
-NAMES = ("engine", "engine_sustained", "engine_open", "library_overhead", "server")
+NAMES = (
+    "engine",
+    "engine_sustained",
+    "engine_open",
+    "library_overhead",
+    "server",
+    "server_beyond_memory",
+    "embedded_redis",
+)
 
 
 def main() -> int:

@@ -80,7 +80,7 @@ def work(side: str, case: Case, directory: Path) -> dict[str, Any]:
     """Start the side's server and run every row against it."""
     rows: dict[str, float] = {}
     extra: dict[str, Any] = {}
-    with server(side, directory) as (port, pid):
+    with running_server(side, directory) as (port, pid):
         for test in tests(case["value_bytes"]):
             requests = max(int(case["requests"] * test.share), CONNECTIONS * 100)
             before = processor_s(pid)
@@ -107,11 +107,11 @@ def benchmark(port: int, test: Test, case: Case, requests: int) -> dict[str, flo
 
 
 @contextmanager
-def server(side: str, directory: Path) -> Generator[tuple[int, int]]:
-    """A server of the side; its port and process id."""
+def running_server(side: str, directory: Path, memory: str = "1GB") -> Generator[tuple[int, int]]:
+    """A server of the side; its port and process id. ``memory`` is our budget."""
     port = free_port()
     process = subprocess.Popen(
-        command_of(side, directory, port), stdout=subprocess.DEVNULL, cwd=directory
+        command_of(side, directory, port, memory), stdout=subprocess.DEVNULL, cwd=directory
     )
     try:
         wait_for(port)
@@ -121,10 +121,10 @@ def server(side: str, directory: Path) -> Generator[tuple[int, int]]:
         process.wait()
 
 
-def command_of(side: str, directory: Path, port: int) -> list[str]:
+def command_of(side: str, directory: Path, port: int, memory: str) -> list[str]:
     """The command line that gives both sides the same guarantee."""
     if side == "aidb":
-        options = ["--port", str(port), "--appendfsync", "everysec", "--memory", "1GB"]
+        options = ["--port", str(port), "--appendfsync", "everysec", "--memory", memory]
         return [sys.executable, "-m", "aidb", "serve", str(directory / "data"), *options]
     if shutil.which("redis-server") is None:
         raise SystemExit("redis-server is missing: apt-get install redis-server redis-tools")

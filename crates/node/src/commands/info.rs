@@ -99,6 +99,8 @@ fn memory(shared: &Shared, text: &mut String) {
     field(text, "used_memory_rss_human", human(resident));
     field(text, "used_memory_memtables", stats.memtable_bytes);
     field(text, "used_memory_cache", stats.cache_bytes);
+    field(text, "cache_hits", stats.cache_hits);
+    field(text, "cache_misses", stats.cache_misses);
     let (scripts, bytes) = shared.scripts.size();
     field(text, "number_of_cached_scripts", scripts);
     let (libraries, functions) = shared.functions.count();
