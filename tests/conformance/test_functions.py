@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 from tests.conformance.servers import AidbServer, aidb_server
-from tests.conformance.wire import Failure, Pairs, Wire, encode
+from tests.conformance.wire import Failure, Pairs, Status, Wire, encode
+
+import aidb
 
 HEAD = "#!lua name=mylib\n"
 TEXTS = [
@@ -239,6 +241,19 @@ def test_libraries_survive_a_kill(tmp_path: Path) -> None:
     with aidb_server(tmp_path) as server, server.connect() as wire:
         assert wire("FUNCTION", "LIST", "WITHCODE") == before
         assert wire("FCALL", "echo", 1, "k", "v") == [[b"k"], [b"v"]]
+
+
+def test_a_stored_library_that_cannot_be_loaded_does_not_stop_the_server(tmp_path: Path) -> None:
+    with aidb_server(tmp_path) as server, server.connect() as wire:
+        wire("FUNCTION", "LOAD", LIBRARY)
+        server.terminate()
+    with aidb.open(tmp_path) as database:
+        database.namespace("redis:system")[b"function:bad"] = b"#!lua name=bad\nsyntax error"
+    with aidb_server(tmp_path) as server, server.connect() as wire:
+        assert "cannot be loaded" in "".join(server.banner)
+        assert wire("FCALL", "echo", 0) == [[], []]
+        assert [library[1] for library in wire("FUNCTION", "LIST")] == [b"bad", b"mylib"]
+        assert wire("FUNCTION", "DELETE", "bad") == Status(b"OK")
 
 
 def test_a_function_that_was_replaced_is_another_one(server: AidbServer) -> None:

@@ -326,6 +326,9 @@ def test_deep_documents_and_greedy_paths_are_refused(server: AidbServer) -> None
         assert wire("JSON.GET", "deep") == deep.encode()
         assert wire("JSON.SET", "deep", "$", "[" * 200 + "]" * 200).code == b"ERR"
         assert b"visits more than" in wire("JSON.GET", "deep", "$" + "..*" * 8).text
+        wire("JSON.SET", "wide", "$", json.dumps([[1]] * 300))
+        greedy = "$..[?($..[?($..[?($..a==1)]==1)]==1)]"
+        assert b"visits more than" in wire("JSON.GET", "wide", greedy).text
 
 
 def test_watched_documents_fail_transactions(server: AidbServer) -> None:

@@ -7,14 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use aidb_base::{Error, ErrorKind};
 use aidb_redis::store::LibraryChange;
 use aidb_redis::{Outcome, Stop, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::flags::Flags;
 use super::interpreter::Interpreter;
-use super::shebang;
+use super::shebang::{self, Header};
 
 /// A library as FUNCTION LOAD made it.
 #[derive(Debug)]
@@ -113,10 +112,11 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    /// Reads the stored libraries.
+    /// Reads the stored libraries. One that cannot be loaded, because another version of us or of
+    /// Redis wrote it, is told of and has no functions until it is replaced.
     ///
     /// # Errors
-    /// Those of the engine; `Corruption` when a stored text is no library.
+    /// Those of the engine.
     pub(crate) fn open(store: &Store) -> aidb_base::Result<Self> {
         let functions = Self::default();
         let texts = store.libraries()?;
@@ -127,7 +127,13 @@ impl Functions {
         let mut catalog = Catalog::default();
         for text in texts {
             let read = functions.read(&mut interpreter, &text);
-            read.and_then(|library| catalog.add(&library, false)).map_err(|stop| damaged(&stop))?;
+            if let Err(stop) = read.and_then(|library| catalog.add(&library, false)) {
+                tell(&stop);
+                if let Ok(header) = shebang::of_library(&text) {
+                    let library = functions.library(header, text, Vec::new());
+                    catalog.libraries.insert(library.name.clone(), library);
+                }
+            }
         }
         *functions.catalog.write() = Arc::new(catalog);
         Ok(functions)
@@ -164,13 +170,17 @@ impl Functions {
             flags: registered.flags,
             roams: AtomicBool::new(false),
         });
-        Ok(Arc::new(Library {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            name: header.name,
-            text: text.to_vec(),
-            functions: functions.collect(),
-            header_end: header.end,
-        }))
+        Ok(self.library(header, text.to_vec(), functions.collect()))
+    }
+
+    fn library(
+        &self,
+        header: Header,
+        text: Vec<u8>,
+        functions: Vec<LibraryFunction>,
+    ) -> Arc<Library> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Library { id, name: header.name, text, functions, header_end: header.end })
     }
 
     /// Changes the libraries as `plan` says, first where they are stored. May wait.
@@ -192,13 +202,13 @@ impl Functions {
     }
 }
 
-fn damaged(stop: &Stop) -> Error {
+fn tell(stop: &Stop) {
     let reason = match stop {
         Stop::Fail(line) => String::from_utf8_lossy(line).into_owned(),
         other => format!("{other:?}"),
     };
-    Error::new(
-        ErrorKind::Corruption,
-        format!("a stored library of functions cannot be loaded: {reason}; run `aidb check`"),
-    )
+    eprintln!(
+        "a library of functions cannot be loaded: {reason}; replace it with FUNCTION LOAD REPLACE or \
+         remove it with FUNCTION DELETE"
+    );
 }

@@ -182,3 +182,21 @@ fn the_deepest_document_that_parses_is_as_deep_as_documents_may_be() {
     assert_eq!(depth(&deepest), super::DEPTH_MAX);
     assert!(parse(nested(super::DEPTH_MAX + 1).as_bytes()).is_err());
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_path_makes_the_parser_or_the_search_panic(path in "[$.\\[\\]a?()@*'\",:0-9<>=!&|~ -]{0,24}") {
+        if let Ok(path) = Path::parse(path.as_bytes()) {
+            let mut doc = store();
+            let places = path.locations(&doc).unwrap();
+            assert_eq!(places.len(), path.values(&doc).unwrap().len());
+            remove_all(&mut doc, places);
+        }
+    }
+
+    #[test]
+    fn text_is_read_as_it_was_written(text in "\\PC{0,20}", number in proptest::num::f64::NORMAL) {
+        let value = json!({&text: [number, &text]});
+        assert_eq!(parse(&compact(&value)).unwrap(), value);
+    }
+}

@@ -3,12 +3,11 @@
 use serde_json::Value;
 
 use crate::commands::Call;
-use crate::json::path::Path;
 use crate::json::{format, parse};
 use crate::number::parse_integer;
 use crate::stop::{Outcome, Stop};
 
-use super::{answer, integer, path_at, update, write_len};
+use super::{answer, integer, parse_path, path_at, update, write_len};
 
 const NOT_AN_ARRAY: &str = "not an array";
 
@@ -19,7 +18,7 @@ fn values(call: &Call<'_>, from: usize) -> Result<Vec<Value>, Stop> {
 /// `JSON.ARRAPPEND key path value [value …]`
 pub fn arrappend(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let values = values(call, 3)?;
     let results = update(call, &key, &path, "json.arrappend", |value| {
         let Value::Array(items) = value else { return Ok(None) };
@@ -32,7 +31,7 @@ pub fn arrappend(call: &mut Call<'_>) -> Outcome {
 /// `JSON.ARRINSERT key path index value [value …]`
 pub fn arrinsert(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let index = integer(call, 3)?;
     let values = values(call, 4)?;
     let results = update(call, &key, &path, "json.arrinsert", |value| {
@@ -75,7 +74,7 @@ pub fn arrpop(call: &mut Call<'_>) -> Outcome {
 /// `JSON.ARRTRIM key path start stop`
 pub fn arrtrim(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let (start, stop) = (integer(call, 3)?, integer(call, 4)?);
     let results = update(call, &key, &path, "json.arrtrim", |value| {
         let Value::Array(items) = value else { return Ok(None) };

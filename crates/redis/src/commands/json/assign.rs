@@ -11,7 +11,7 @@ use crate::stop::{Outcome, SYNTAX, Stop};
 use crate::store::Class;
 
 use super::stored::{Stored, load, stage};
-use super::{NO_KEY, commit, told};
+use super::{NO_KEY, commit, parse_path, told};
 
 const NOT_AT_THE_ROOT: &str = "ERR new objects must be created at the root";
 
@@ -28,7 +28,7 @@ enum Condition {
 /// `JSON.SET key path value [NX | XX]`
 pub fn set(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let value = parse(call.args.get(3))?;
     let mut condition = Condition::Always;
     for option in call.args.from(4) {
@@ -111,7 +111,7 @@ pub fn mset(call: &mut Call<'_>) -> Outcome {
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
     let mut documents: Vec<(MetaKey, Option<Stored>, Option<Value>)> = Vec::new();
     for (index, key) in keys.iter().enumerate() {
-        let path = Path::parse(call.args.get(2 + 3 * index))?;
+        let path = parse_path(call, 2 + 3 * index)?;
         let value = parse(call.args.get(3 + 3 * index))?;
         let at = match documents.iter().position(|(other, ..)| other == key) {
             Some(at) => at,
@@ -141,7 +141,7 @@ pub fn mset(call: &mut Call<'_>) -> Outcome {
 /// `JSON.MERGE key path value`
 pub fn merge(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let patch = parse(call.args.get(3))?;
     let _lock = call.lock(&key)?;
     let Some(stored) = load(call, &key)? else {

@@ -10,7 +10,9 @@ use crate::resp::Protocol;
 use crate::stop::{Outcome, Stop};
 
 use super::stored::load;
-use super::{answer, commit, load_present, path_at, told, unexpected, update, write_len};
+use super::{
+    answer, commit, load_present, parse_path, path_at, told, unexpected, update, write_len,
+};
 
 /// `JSON.DEL key [path]`, `JSON.FORGET key [path]`
 pub fn del(call: &mut Call<'_>) -> Outcome {
@@ -103,7 +105,7 @@ fn calculate(
     rounded: fn(f64, f64) -> f64,
 ) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let operand = parse(call.args.get(3))?;
     let Value::Number(operand) = operand else { return Err(unexpected("number", &operand)) };
     let results = update(call, &key, &path, event, |value| {
@@ -142,7 +144,7 @@ pub fn strappend(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let (path, text) = match call.args.len() {
         3 => (Path::root(), parse(call.args.get(2))?),
-        _ => (Path::parse(call.args.get(2))?, parse(call.args.get(3))?),
+        _ => (parse_path(call, 2)?, parse(call.args.get(3))?),
     };
     let Value::String(tail) = text else { return Err(unexpected("string", &text)) };
     let results = update(call, &key, &path, "json.strappend", |value| {

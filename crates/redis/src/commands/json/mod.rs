@@ -25,7 +25,7 @@ use crate::json::path::Path;
 use crate::key::MetaKey;
 use crate::resp::Reply;
 use crate::stop::{Outcome, Stop};
-use crate::store::Class;
+use crate::store::{Class, Mode};
 
 use super::Call;
 use stored::{Stored, load, stage};
@@ -35,7 +35,17 @@ const NO_KEY: &str = "ERR could not perform this operation on a key that doesn't
 
 /// The path argument at a place; the root when it is missing.
 fn path_at(call: &Call<'_>, index: usize) -> Result<Path, Stop> {
-    if index < call.args.len() { Path::parse(call.args.get(index)) } else { Ok(Path::root()) }
+    if index < call.args.len() { parse_path(call, index) } else { Ok(Path::root()) }
+}
+
+/// The path in an argument.
+fn parse_path(call: &Call<'_>, index: usize) -> Result<Path, Stop> {
+    quick(call, Path::parse(call.args.get(index))?)
+}
+
+/// The path, unless it may take longer than a reactor allows.
+fn quick(call: &Call<'_>, path: Path) -> Result<Path, Stop> {
+    if path.is_greedy() && call.mode == Mode::Try { Err(Stop::WouldBlock) } else { Ok(path) }
 }
 
 /// The answer to a legacy path without a place.

@@ -11,7 +11,7 @@ use crate::resp::{Protocol, Reply};
 use crate::stop::{Outcome, SYNTAX, Stop};
 
 use super::stored::{NO_DOCUMENT, Stored, load};
-use super::{NO_KEY, no_path, no_path_or, path_at, unexpected, write_len};
+use super::{NO_KEY, no_path, no_path_or, parse_path, path_at, quick, unexpected, write_len};
 
 /// Reads a document for a command that only reads.
 fn look_up(call: &mut Call<'_>, key: &MetaKey) -> Result<Option<Stored>, Stop> {
@@ -50,7 +50,7 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
         } else if is_word(word, "format") {
             format = format_of(rest.next().ok_or(SYNTAX)?, call.reply.protocol())?;
         } else if !is_word(word, "noescape") {
-            paths.push(Path::parse(word)?);
+            paths.push(quick(call, Path::parse(word)?)?);
         }
     }
     if paths.is_empty() {
@@ -167,7 +167,7 @@ fn expand(reply: &mut Reply<'_>, value: &Value) {
 /// `JSON.MGET key [key …] path`
 pub fn mget(call: &mut Call<'_>) -> Outcome {
     let keys = call.counted_keys(1, call.args.len() - 2)?;
-    let path = Path::parse(call.args.get(call.args.len() - 1))?;
+    let path = parse_path(call, call.args.len() - 1)?;
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
     call.reply.array(keys.len());
     for key in &keys {

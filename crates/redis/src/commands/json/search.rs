@@ -4,11 +4,10 @@ use serde_json::Value;
 
 use crate::commands::Call;
 use crate::json::parse;
-use crate::json::path::Path;
 use crate::stop::Outcome;
 
 use super::stored::load;
-use super::{integer, no_path, unexpected};
+use super::{integer, no_path, parse_path, unexpected};
 
 /// Which part of an array is searched.
 #[derive(Clone, Copy)]
@@ -35,7 +34,7 @@ impl Range {
 /// `JSON.ARRINDEX key path value [start [stop]]`
 pub fn arrindex(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
-    let path = Path::parse(call.args.get(2))?;
+    let path = parse_path(call, 2)?;
     let wanted = parse(call.args.get(3))?;
     let start = if call.args.len() > 4 { integer(call, 4)? } else { 0 };
     let stop = if call.args.len() > 5 { integer(call, 5)? } else { 0 };

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use regex_lite::Regex;
 use serde_json::Value;
 
+use super::select::Visits;
 use super::{Segment, select};
 use crate::stop::Stop;
 
@@ -83,27 +84,59 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
 }
 
 impl Operand {
-    fn values<'v>(&'v self, value: &'v Value, root: &'v Value) -> Result<Vec<&'v Value>, Stop> {
+    /// As [`super::degree`].
+    fn degree(&self) -> usize {
+        match self {
+            Self::Constant(_) => 0,
+            Self::Path { segments, .. } => super::degree(segments),
+        }
+    }
+
+    fn values<'v>(
+        &'v self,
+        value: &'v Value,
+        root: &'v Value,
+        visits: &Visits,
+    ) -> Result<Vec<&'v Value>, Stop> {
         match self {
             Self::Constant(constant) => Ok(vec![constant]),
             Self::Path { from_root, segments } => {
-                select::values(segments, if *from_root { root } else { value }, root)
+                select::values(segments, if *from_root { root } else { value }, root, visits)
             }
         }
     }
 
-    fn first<'v>(&'v self, value: &'v Value, root: &'v Value) -> Result<Option<&'v Value>, Stop> {
-        Ok(self.values(value, root)?.first().copied())
+    fn first<'v>(
+        &'v self,
+        value: &'v Value,
+        root: &'v Value,
+        visits: &Visits,
+    ) -> Result<Option<&'v Value>, Stop> {
+        Ok(self.values(value, root, visits)?.first().copied())
     }
 }
 
 impl Condition {
+    /// How often, in powers of the document's size, its paths may visit a value.
+    pub(super) fn degree(&self) -> usize {
+        match self {
+            Self::Any(conditions) | Self::All(conditions) => {
+                conditions.iter().map(Self::degree).max().unwrap_or(0)
+            }
+            Self::Not(condition) => condition.degree(),
+            Self::Exists(operand) => operand.degree(),
+            Self::Compares(left, _, right) => left.degree().max(right.degree()),
+            Self::Matches(left, Pattern::Path(right)) => left.degree().max(right.degree()),
+            Self::Matches(left, Pattern::Compiled(_)) => left.degree(),
+        }
+    }
+
     /// Whether it holds for a value of the document `root`.
-    pub(super) fn holds(&self, value: &Value, root: &Value) -> Result<bool, Stop> {
+    pub(super) fn holds(&self, value: &Value, root: &Value, visits: &Visits) -> Result<bool, Stop> {
         Ok(match self {
             Self::Any(conditions) => {
                 for condition in conditions {
-                    if condition.holds(value, root)? {
+                    if condition.holds(value, root, visits)? {
                         return Ok(true);
                     }
                 }
@@ -111,24 +144,25 @@ impl Condition {
             }
             Self::All(conditions) => {
                 for condition in conditions {
-                    if !condition.holds(value, root)? {
+                    if !condition.holds(value, root, visits)? {
                         return Ok(false);
                     }
                 }
                 true
             }
-            Self::Not(condition) => !condition.holds(value, root)?,
-            Self::Exists(operand) => !operand.values(value, root)?.is_empty(),
-            Self::Compares(left, comparison, right) => {
-                comparison.holds(left.first(value, root)?, right.first(value, root)?)
-            }
+            Self::Not(condition) => !condition.holds(value, root, visits)?,
+            Self::Exists(operand) => !operand.values(value, root, visits)?.is_empty(),
+            Self::Compares(left, comparison, right) => comparison
+                .holds(left.first(value, root, visits)?, right.first(value, root, visits)?),
             Self::Matches(text, pattern) => {
-                let Some(Value::String(text)) = text.first(value, root)? else { return Ok(false) };
+                let Some(Value::String(text)) = text.first(value, root, visits)? else {
+                    return Ok(false);
+                };
                 match pattern {
                     Pattern::Compiled(regex) => {
                         regex.as_ref().is_some_and(|regex| regex.is_match(text))
                     }
-                    Pattern::Path(operand) => match operand.first(value, root)? {
+                    Pattern::Path(operand) => match operand.first(value, root, visits)? {
                         Some(Value::String(pattern)) => {
                             Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
                         }

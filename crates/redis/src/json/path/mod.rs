@@ -20,6 +20,9 @@ use serde_json::Value;
 use crate::stop::Stop;
 use condition::Condition;
 
+/// `$..[?(@.a)]` still is a quick path.
+const GREEDY_DEGREE: usize = 2;
+
 /// One step down from a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -80,6 +83,11 @@ impl Path {
         }
     }
 
+    /// Whether it may take long even in a small document.
+    pub fn is_greedy(&self) -> bool {
+        degree(&self.segments) > GREEDY_DEGREE
+    }
+
     /// Whether it stands for one value.
     pub fn is_legacy(&self) -> bool {
         self.is_legacy
@@ -105,7 +113,7 @@ impl Path {
     /// # Errors
     /// When there are too many of them.
     pub fn values<'d>(&self, document: &'d Value) -> Result<Vec<&'d Value>, Stop> {
-        select::values(&self.segments, document, document)
+        select::values(&self.segments, document, document, &select::Visits::default())
     }
 
     /// The places at the path, in the document's order.
@@ -131,6 +139,20 @@ impl Path {
         };
         Some((Self { segments, ..Self::root() }, step))
     }
+}
+
+/// How often, in powers of the document's size, a path may visit a value, at most.
+fn degree(segments: &[Segment]) -> usize {
+    let of_one = |segment: &Segment| {
+        let of_pick = match &segment.pick {
+            Pick::Filter(condition) => 1 + condition.degree(),
+            Pick::Keys(keys) => usize::from(keys.len() > 1),
+            Pick::Indexes(indexes) => usize::from(indexes.len() > 1),
+            Pick::All | Pick::Slice { .. } => 0,
+        };
+        usize::from(segment.is_deep) + of_pick
+    };
+    segments.iter().map(of_one).sum()
 }
 
 impl Segment {

@@ -1,12 +1,37 @@
 //! Finds what a path picks from a document.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use super::{Location, Pick, Segment, Step};
 use crate::stop::Stop;
 
-/// Values that a path may visit: `..` of `..` of a large document would never end.
+/// Values that a path and its conditions may visit together: `..` within `..` of a large document
+/// would never end.
 const VISITS_MAX: usize = 4 << 20;
+
+/// Visits that a path has left.
+#[derive(Debug)]
+pub(super) struct Visits(Cell<usize>);
+
+impl Default for Visits {
+    fn default() -> Self {
+        Self(Cell::new(VISITS_MAX))
+    }
+}
+
+impl Visits {
+    fn take(&self) -> Result<(), Stop> {
+        let left = self.0.get().checked_sub(1).ok_or_else(|| {
+            Stop::fail(format!(
+                "ERR the path visits more than {VISITS_MAX} values; use fewer `..` and conditions"
+            ))
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+}
 
 /// A value on the way, and how it was reached.
 struct Node<'d> {
@@ -22,32 +47,36 @@ enum Reach<'d> {
 }
 
 /// All nodes seen so far; each knows the one above it.
-struct Search<'d> {
+struct Search<'d, 'v> {
     root: &'d Value,
     nodes: Vec<Node<'d>>,
+    visits: &'v Visits,
 }
 
 pub(super) fn values<'d>(
     segments: &[Segment],
     start: &'d Value,
     root: &'d Value,
+    visits: &Visits,
 ) -> Result<Vec<&'d Value>, Stop> {
-    let (search, found) = Search::run(segments, start, root)?;
+    let (search, found) = Search::run(segments, start, root, visits)?;
     Ok(found.into_iter().map(|at| search.nodes[at].value).collect())
 }
 
 pub(super) fn locations(segments: &[Segment], root: &Value) -> Result<Vec<Location>, Stop> {
-    let (search, found) = Search::run(segments, root, root)?;
+    let visits = Visits::default();
+    let (search, found) = Search::run(segments, root, root, &visits)?;
     Ok(found.into_iter().map(|at| search.location(at)).collect())
 }
 
-impl<'d> Search<'d> {
+impl<'d, 'v> Search<'d, 'v> {
     fn run(
         segments: &[Segment],
         start: &'d Value,
         root: &'d Value,
+        visits: &'v Visits,
     ) -> Result<(Self, Vec<usize>), Stop> {
-        let mut search = Self { root, nodes: vec![Node { value: start, reached: None }] };
+        let mut search = Self { root, nodes: vec![Node { value: start, reached: None }], visits };
         let mut found = vec![0];
         for segment in segments {
             let mut next = Vec::new();
@@ -77,11 +106,7 @@ impl<'d> Search<'d> {
     }
 
     fn add(&mut self, above: usize, reach: Reach<'d>, value: &'d Value) -> Result<usize, Stop> {
-        if self.nodes.len() >= VISITS_MAX {
-            return Err(Stop::fail(format!(
-                "ERR the path visits more than {VISITS_MAX} values; use fewer `..`"
-            )));
-        }
+        self.visits.take()?;
         self.nodes.push(Node { value, reached: Some((above, reach)) });
         Ok(self.nodes.len() - 1)
     }
@@ -120,7 +145,8 @@ impl<'d> Search<'d> {
             }
             (Pick::Filter(condition), _) => {
                 for (reach, value) in self.children(at) {
-                    if condition.holds(value, self.root)? {
+                    self.visits.take()?;
+                    if condition.holds(value, self.root, self.visits)? {
                         found.push(self.add(at, reach, value)?);
                     }
                 }
