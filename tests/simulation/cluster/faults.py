@@ -10,6 +10,7 @@ from tests.simulation.cluster.world import World
 
 from aidb.cluster.store import Delete
 
+DELAY_MAX_S = 6.0
 Fault = Callable[[World, Random], None]
 
 
@@ -23,6 +24,8 @@ async def break_things(world: World, seconds: float) -> None:
         if world.random.random() < 0.4:
             world.heal()
             await asyncio.sleep(world.random.uniform(0.5, 12))
+    # Nothing that was put off happens after this.
+    await asyncio.sleep(DELAY_MAX_S)
 
 
 def kill_node(world: World, random: Random) -> None:
@@ -86,7 +89,7 @@ def kill_group(world: World, random: Random) -> None:
     group = random.choice(list(world.groups.values()))
     for name in random.sample(group, random.randint(2, len(group))):
         kill = world.nodes[name].kill
-        asyncio.get_running_loop().call_later(random.uniform(0, 6), kill)
+        asyncio.get_running_loop().call_later(random.uniform(0, DELAY_MAX_S), kill)
 
 
 def lose_messages(world: World, random: Random) -> None:
