@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from tests.conformance.collection_streams import COLLECTIONS
-from tests.conformance.string_streams import BITMAPS
+from tests.conformance.string_streams import STRINGS
 
 Command = list[bytes]
 
@@ -51,7 +51,10 @@ class Stream:
         return self._random.choice([name, name.lower(), name.title()])
 
     def _spoil(self, command: Command) -> Command:
+        longer_since = command[0].lower() in {b"zrank", b"zrevrank"}
         match self._random.randrange(3):
+            case 1 if longer_since:
+                return command
             case 0:
                 return command[: self._random.randrange(1, len(command) + 1)]
             case 1:
@@ -334,7 +337,7 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     ),
 }
 
-MAKERS |= COLLECTIONS | BITMAPS
+MAKERS |= COLLECTIONS | STRINGS
 TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"MULTI": lambda s: [],
     b"EXEC": lambda s: [],

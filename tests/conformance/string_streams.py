@@ -61,3 +61,19 @@ BITMAPS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"BITFIELD": lambda s: [s.of(b"b"), *bit_steps(s)],
     b"BITFIELD_RO": lambda s: [s.of(b"b"), b"GET", *field(s), *s.some([b"GET", *field(s)], 0.1)],
 }
+
+
+def sort_options(s: Stream) -> list[bytes]:
+    by = s.one_of([], [], [b"BY", b"nosort"], [b"BY", b"*"], [b"BY", b"m*"])
+    get = s.some([b"GET", b"#"], 0.1) or s.one_of([], [], [b"GET", b"hash*->f1"], [b"GET", b"{t}*"])
+    return [*by, *get, *s.limit(), *s.some([b"DESC", b"asc", b"BOGUS"], 0.1)]
+
+
+SORTS: dict[bytes, Callable[[Stream], list[bytes]]] = {
+    # Ties among texts have no order in Redis, and reading a sorted set changes its encoding there.
+    b"SORT": lambda s: [s.of(s.one_of([b"l"], [b"s"])[0]), b"ALPHA"],
+    b"SORT_RO": lambda s: [s.of(b"l"), *sort_options(s)],
+    b"SORT ": lambda s: [s.of(b"l"), *sort_options(s), b"STORE", s.of(b"l")],
+    b"LCS": lambda s: [s.key(), s.key(), *s.some([b"LEN", b"IDX", b"WITHMATCHLEN"], 0.2)],
+}
+STRINGS = BITMAPS | SORTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conformance.scenes import assert_same_replies
 from tests.conformance.servers import AidbServer
-from tests.conformance.wire import Failure, Wire
+from tests.conformance.wire import Wire
 
 MAX = "18446744073709551615"
 
@@ -415,11 +415,6 @@ def test_ids_of_the_clock_ascend(wire: Wire) -> None:
     numbers = [tuple(map(int, one.split(b"-"))) for one in ids]
     assert numbers == sorted(set(numbers))
     assert [one for one, _ in wire("XRANGE", "s", "-", "+")] == ids
-
-
-def test_waiting_for_entries_is_refused(wire: Wire) -> None:
-    reply = wire("XREAD", "BLOCK", 1, "STREAMS", "s", "$")
-    assert isinstance(reply, Failure) and b"cannot wait" in reply.text
 
 
 def test_groups_share_a_long_stream(wire: Wire) -> None:

@@ -67,7 +67,15 @@ impl Field {
 
     /// The value to write for `new`, which an unsigned type reads as unsigned.
     pub fn replace(self, new: i64, overflow: Overflow) -> Option<i64> {
-        self.fit(if self.is_signed { i128::from(new) } else { i128::from(new as u64) }, overflow)
+        if !self.is_signed {
+            return self.fit(i128::from(new as u64), overflow);
+        }
+        // The difference to the greatest value overflows in Redis, which then takes that one.
+        let most = (1i64 << (self.bits - 1)).wrapping_sub(1);
+        if overflow == Overflow::Saturate && new < 0 && most.checked_sub(new).is_none() {
+            return self.fit(i128::from(if self.bits < BITS_MAX { most } else { new }), overflow);
+        }
+        self.fit(i128::from(new), overflow)
     }
 
     fn fit(self, value: i128, overflow: Overflow) -> Option<i64> {

@@ -105,6 +105,20 @@ impl List {
         })
     }
 
+    /// An empty list that will replace whatever the key holds.
+    pub(super) fn replacing(call: &Call<'_>, key: MetaKey) -> Self {
+        Self {
+            key,
+            pair: call.store.keyspaces(call.session.database),
+            existed: true,
+            is_changed: true,
+            is_abandoned: false,
+            expire_at_ms: 0,
+            body: Body::Packed(Vec::new()),
+            staged: HashMap::new(),
+        }
+    }
+
     pub(super) fn exists(&self) -> bool {
         self.existed
     }

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
-use crate::collection::Spread;
 use crate::collection::packed::{Items, find};
+use crate::collection::{Id, Spread};
 use crate::key::MetaKey;
 use crate::resp::Reply;
 use crate::stop::{Outcome, Stop};
+use crate::store::Moment;
 use crate::value::{Type, Value};
 
 use super::Call;
@@ -56,6 +57,36 @@ fn is_current(call: &Call<'_>, key: &MetaKey, kind: Type, read: &Spread) -> Resu
         _ => false,
     })?;
     Ok(now == Some(true))
+}
+
+/// A field of a hash as of a moment; `None` when the key holds no hash, or the hash no such field.
+pub(super) fn field_at(
+    call: &Call<'_>,
+    moment: &Moment<'_>,
+    key: &MetaKey,
+    field: &[u8],
+) -> Result<Option<Vec<u8>>, Stop> {
+    let pair = call.store.keyspaces(call.session.database);
+    let found = moment.read(call.mode, pair.keys, key, |value, _| {
+        Some(match view(&value, Type::Hash).ok()? {
+            View::Packed(items) => Place::Value(items[find(items, true, field)?.value].to_vec()),
+            View::Spread(spread) => Place::Record(spread.id),
+        })
+    })?;
+    match found.flatten() {
+        None => Ok(None),
+        Some(Place::Value(value)) => Ok(Some(value)),
+        Some(Place::Record(id)) => {
+            let place = id.member(Type::Hash, field);
+            moment.read_record(call.mode, pair.members, &place, |value, _| value.to_vec())
+        }
+    }
+}
+
+/// Where a field's value is.
+enum Place {
+    Value(Vec<u8>),
+    Record(Id),
 }
 
 /// HLEN, SCARD, ZCARD.

@@ -15,6 +15,7 @@ pub mod hashes;
 pub mod hyperloglog;
 pub mod json;
 pub mod keys;
+pub mod lcs;
 pub mod list_moves;
 pub mod list_search;
 mod list_store;
@@ -31,12 +32,14 @@ pub mod server;
 pub mod set_algebra;
 pub mod set_options;
 pub mod sets;
+pub mod sort;
 pub mod sorted_algebra;
 pub mod sorted_pops;
 pub mod sorted_ranges;
 pub mod sorted_sets;
 mod sorted_span;
 pub mod streams;
+pub mod string_conditions;
 pub mod strings;
 #[cfg(test)]
 mod tests;
@@ -240,6 +243,25 @@ impl<'a> Call<'a> {
         self.store.put(self.mode, self.keyspace(), key, record, expire_at_ms)?;
         self.scratch.counters.commits += 1;
         Ok(())
+    }
+
+    /// Adds a string to the batch. An expiry that has passed removes the key instead.
+    fn stage_string(
+        &mut self,
+        key: &MetaKey,
+        encoding: Encoding,
+        bytes: &[u8],
+        expire_at_ms: u64,
+    ) -> Outcome {
+        let keyspace = self.keyspace();
+        if self.has_passed(expire_at_ms) {
+            return Ok(self.scratch.batch.delete(keyspace, key.bytes())?);
+        }
+        let Scratch { record, batch, .. } = &mut *self.scratch;
+        record.clear();
+        record.push(header(encoding));
+        record.extend_from_slice(bytes);
+        Ok(batch.put(keyspace, key.bytes(), record, expire_at_ms)?)
     }
 
     fn delete(&mut self, key: &MetaKey) -> Outcome {

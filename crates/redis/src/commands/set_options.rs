@@ -1,10 +1,11 @@
-//! Options of SET and GETEX: condition, expiry, KEEPTTL, PERSIST, GET.
+//! Options of SET, GETEX and MSETEX: condition, expiry, KEEPTTL, PERSIST, GET.
 
 use crate::number::parse_integer;
 use crate::resp::Args;
 use crate::stop::{NOT_AN_INTEGER, SYNTAX, Stop};
 
 use super::is_word;
+use super::string_conditions::Comparison;
 
 /// What happens to the expiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,32 @@ pub enum SetCondition {
     IfAbsent,
     /// XX.
     IfPresent,
+    /// IFEQ, IFNE, IFDEQ, IFDNE, and the argument that the string is compared with.
+    If(Comparison, usize),
+}
+
+impl SetCondition {
+    fn is_unsaid(self) -> bool {
+        self == Self::Always
+    }
+
+    /// Whether an absent key may be written.
+    pub fn permits_absence(self) -> bool {
+        match self {
+            Self::Always | Self::IfAbsent => true,
+            Self::IfPresent => false,
+            Self::If(comparison, _) => comparison.accepts_absence(),
+        }
+    }
+
+    /// Whether a key that holds `value` may be written.
+    pub fn permits(self, args: &Args<'_>, value: &[u8]) -> bool {
+        match self {
+            Self::Always | Self::IfPresent => true,
+            Self::IfAbsent => false,
+            Self::If(comparison, operand) => comparison.accepts(value, args.get(operand)),
+        }
+    }
 }
 
 /// Parsed options.
@@ -45,13 +72,15 @@ pub struct SetOptions {
     time: Option<(usize, TimeUnit)>,
 }
 
-/// Which of the two commands.
+/// Which command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// SET.
     Set,
     /// GETEX.
     GetEx,
+    /// MSETEX.
+    MSetEx,
 }
 
 /// Unit and base of a time argument.
@@ -94,9 +123,15 @@ pub fn parse(args: &Args<'_>, from: usize, family: Family) -> Result<SetOptions,
             at += 1;
         } else if family == Family::GetEx && is_word(word, "persist") && time.is_none() {
             keeps = Some(ExpiryOption::Persist);
-        } else if family == Family::Set && is_word(word, "keepttl") && time.is_none() {
+        } else if family != Family::GetEx && is_word(word, "keepttl") && time.is_none() {
             keeps = Some(ExpiryOption::Keep);
-        } else if !(family == Family::Set && plain_option(word, &mut options)) {
+        } else if let (Family::Set, true, Some(comparison)) =
+            (family, has_more && options.condition.is_unsaid(), Comparison::parse(word))
+        {
+            comparison.check(args.get(at + 1))?;
+            options.condition = SetCondition::If(comparison, at + 1);
+            at += 1;
+        } else if family == Family::GetEx || !plain_option(word, family, &mut options) {
             return Err(SYNTAX);
         }
         at += 1;
@@ -125,16 +160,18 @@ impl Family {
         match self {
             Self::Set => "set",
             Self::GetEx => "getex",
+            Self::MSetEx => "msetex",
         }
     }
 }
 
-fn plain_option(word: &[u8], options: &mut SetOptions) -> bool {
-    if is_word(word, "nx") && options.condition != SetCondition::IfPresent {
+fn plain_option(word: &[u8], family: Family, options: &mut SetOptions) -> bool {
+    let may_be = |condition| options.condition.is_unsaid() || options.condition == condition;
+    if is_word(word, "nx") && may_be(SetCondition::IfAbsent) {
         options.condition = SetCondition::IfAbsent;
-    } else if is_word(word, "xx") && options.condition != SetCondition::IfAbsent {
+    } else if is_word(word, "xx") && may_be(SetCondition::IfPresent) {
         options.condition = SetCondition::IfPresent;
-    } else if is_word(word, "get") {
+    } else if family == Family::Set && is_word(word, "get") {
         options.get = true;
     } else {
         return false;

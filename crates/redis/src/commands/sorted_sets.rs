@@ -195,30 +195,43 @@ pub fn zmscore(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// `ZRANK key member`
+/// `ZRANK key member [WITHSCORE]`
 pub fn zrank(call: &mut Call<'_>) -> Outcome {
     rank(call, false)
 }
 
-/// `ZREVRANK key member`
+/// `ZREVRANK key member [WITHSCORE]`
 pub fn zrevrank(call: &mut Call<'_>) -> Outcome {
     rank(call, true)
 }
 
 fn rank(call: &mut Call<'_>, reverse: bool) -> Outcome {
+    let with_score = call.args.len() > 3;
+    if call.args.len() > 4 || (with_score && !is_word(call.args.get(3), "withscore")) {
+        return Err(SYNTAX);
+    }
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
     let set = open_to_read(call, 1)?;
     let member = call.args.get(2);
     let Some(score) = set.presence(call, member)? else {
-        call.reply.null();
+        match with_score {
+            true => call.reply.null_array(),
+            false => call.reply.null(),
+        }
         return Ok(());
     };
     let below = count(call, &set, &Span::below(score))?;
     let same = read(call, &set, &Span::at(score), Page::ALL)?;
     let before = same.iter().take_while(|(other, _)| other.as_slice() < member).count() as u64;
     let rank = below + before;
+    if with_score {
+        call.reply.array(2);
+    }
     call.reply.integer(if reverse { set.len() - 1 - rank } else { rank } as i64);
+    if with_score {
+        show(&mut call.reply, &score);
+    }
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! Strings of one key: GET, SET and their kin, ranges, APPEND.
 
+use crate::key::MetaKey;
 use crate::number::parse_integer;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
 use crate::store::Class;
 use crate::value::Encoding;
 
 use super::Call;
-use super::set_options::{self, ExpiryOption, Family, SetCondition, TimeUnit};
+use super::set_options::{self, ExpiryOption, Family, SetCondition, SetOptions, TimeUnit};
 
 /// Longest string, the limit of Redis.
 pub(super) const STRING_BYTES_MAX: usize = 512 << 20;
@@ -21,7 +22,7 @@ pub fn get(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// `SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+/// `SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
 #[inline]
 pub fn set(call: &mut Call<'_>) -> Outcome {
     if call.args.len() > 3 {
@@ -40,30 +41,16 @@ fn set_with_options(call: &mut Call<'_>) -> Outcome {
     let options = options.resolve(&call.args, Family::Set, call.store.now_ms())?;
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let reads = options.get
-        || options.condition != SetCondition::Always
-        || options.expiry == ExpiryOption::Keep;
     let mark = call.reply.mark();
-    let mut old_expiry = None;
-    if reads {
-        old_expiry = if options.get {
-            call.look_up_string(&key, |reply, value, expiry| {
-                reply.bulk(value);
-                expiry
-            })?
-        } else {
-            call.read(&key, |_, expiry| expiry)?
-        };
-    }
-    if options.get && old_expiry.is_none() {
+    let old = old_of_set(call, &key, &options)?;
+    if options.get && old.is_none() {
         call.reply.null();
     }
-    let refused = match options.condition {
-        SetCondition::Always => false,
-        SetCondition::IfAbsent => old_expiry.is_some(),
-        SetCondition::IfPresent => old_expiry.is_none(),
+    let (old_expiry, permitted) = match old {
+        Some((expiry, permitted)) => (Some(expiry), permitted),
+        None => (None, options.condition.permits_absence()),
     };
-    if refused {
+    if !permitted {
         if call.reply.mark() == mark {
             call.reply.null();
         }
@@ -95,6 +82,29 @@ fn notify_set(call: &Call<'_>, expire_at_ms: u64) {
     if call.has_passed(expire_at_ms) {
         call.notify(Class::Expired, "expired", key);
     }
+}
+
+/// What SET must know of a key: its expiry, and whether the condition permits to write it. With GET
+/// the string is answered.
+fn old_of_set(
+    call: &mut Call<'_>,
+    key: &MetaKey,
+    options: &SetOptions,
+) -> Result<Option<(u64, bool)>, Stop> {
+    let (args, condition) = (call.args, options.condition);
+    if options.get || matches!(condition, SetCondition::If(..)) {
+        let shows = options.get;
+        return call.look_up_string(key, |reply, value, expiry| {
+            if shows {
+                reply.bulk(value);
+            }
+            (expiry, condition.permits(&args, value))
+        });
+    }
+    if condition == SetCondition::Always && options.expiry != ExpiryOption::Keep {
+        return Ok(None);
+    }
+    call.read(key, |value, expiry| (expiry, condition.permits(&args, value.bytes)))
 }
 
 /// `SETNX key value`

@@ -360,21 +360,35 @@ impl Moment<'_> {
         key: &MetaKey,
         f: impl FnOnce(Value<'_>, u64) -> R,
     ) -> Result<Option<R>, Stop> {
+        self.read_record(mode, keyspace, key.bytes(), |record, expire_at_ms| {
+            Ok(f(Value::decode(record)?, expire_at_ms))
+        })?
+        .transpose()
+    }
+
+    /// As [`Access::read_record`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn read_record<R>(
+        &self,
+        mode: Mode,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>, Stop> {
         let snapshot = match self {
-            Self::Within(access) => return access.read(mode, keyspace, key, f),
+            Self::Within(access) => return access.read_record(mode, keyspace, key, f),
             Self::Snapshot(snapshot) => snapshot,
         };
-        let decoded = |record: &[u8], expire_at_ms: u64| -> Result<R, Stop> {
-            Ok(f(Value::decode(record)?, expire_at_ms))
-        };
-        let found = match mode {
-            Mode::Try => match snapshot.try_get_with(keyspace, key.bytes(), decoded)? {
-                Attempt::Done(found) => found,
-                Attempt::WouldBlock => return Err(Stop::WouldBlock),
+        match mode {
+            Mode::Try => match snapshot.try_get_with(keyspace, key, f)? {
+                Attempt::Done(found) => Ok(found),
+                Attempt::WouldBlock => Err(Stop::WouldBlock),
             },
-            Mode::Wait => snapshot.get_with(keyspace, key.bytes(), decoded)?,
-        };
-        found.transpose()
+            Mode::Wait => Ok(snapshot.get_with(keyspace, key, f)?),
+        }
     }
 }
 
@@ -405,6 +419,7 @@ impl Store {
         self.commit(mode, batch)?;
         self.touch_each(&touched);
         self.flushed();
+        self.waiters.call_everybody(&cleared);
         Ok(())
     }
 }

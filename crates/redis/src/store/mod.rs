@@ -462,6 +462,8 @@ impl Store {
         self.commit(Mode::Wait, &batch)?;
         self.touch_each(&touched);
         self.flushed();
+        // Who waits for entries of a stream learns that it is gone.
+        self.waiters.call_everybody(&keyspaces);
         Ok(true)
     }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aidb_base::KeyspaceId;
 use parking_lot::Mutex;
 
+use crate::collection::stream::EntryId;
 use crate::session::Place;
 
 type Caller = Box<dyn Fn(Place) + Send + Sync>;
@@ -28,6 +29,8 @@ struct Lines {
     by_key: HashMap<(KeyspaceId, Box<[u8]>), Line>,
     /// Keys that a client waits for.
     of_client: HashMap<u64, Vec<(KeyspaceId, Box<[u8]>)>>,
+    /// Behind which entries a client reads streams, by the order of its keys.
+    starts: HashMap<u64, Vec<EntryId>>,
 }
 
 /// All lines.
@@ -126,11 +129,22 @@ impl Waiters {
         next.into_iter().for_each(|place| self.tell(Some(place)));
     }
 
+    /// Notes behind which entries a client reads the streams that it is about to wait for.
+    pub fn set_starts(&self, client: u64, starts: Vec<EntryId>) {
+        self.lines.lock().starts.insert(client, starts);
+    }
+
+    /// What [`Waiters::set_starts`] noted.
+    pub fn starts(&self, client: u64) -> Option<Vec<EntryId>> {
+        if self.any() { self.lines.lock().starts.get(&client).cloned() } else { None }
+    }
+
     /// A client waits no more; calls it did not answer go to the next.
     pub fn leave(&self, client: u64) {
         let mut next = Vec::new();
         {
             let lines = &mut *self.lines.lock();
+            lines.starts.remove(&client);
             for key in lines.of_client.remove(&client).unwrap_or_default() {
                 let Some(line) = lines.by_key.get_mut(&key) else { continue };
                 let at = line.iter().position(|waiter| waiter.place.client == client);

@@ -1,10 +1,12 @@
 //! XREAD, XREADGROUP.
 
 use crate::collection::stream::{EntryId, Pending, READ_UNKNOWN};
+use crate::key::MetaKey;
 use crate::resp::Protocol;
-use crate::stop::{Outcome, SYNTAX, Stop};
+use crate::stop::{Outcome, SYNTAX, Stop, WRONG_TYPE, Wait};
 use crate::store::Walk;
 
+use super::super::blocking::wait_for;
 use super::super::members::damaged;
 use super::super::{Call, atomically, is_word};
 use super::groups::{Reader, hand_out};
@@ -14,8 +16,8 @@ use super::{Gathered, Stream, ids, naming, write_entry, write_id};
 struct Wish<'a> {
     /// Most entries of each stream.
     count: u64,
-    /// How long to wait for an entry, in milliseconds; 0: for ever.
-    block_ms: Option<u64>,
+    /// How long to wait for an entry.
+    block: Option<Wait>,
     /// Delivered entries need no acknowledgement.
     is_acknowledged: bool,
     /// Group and consumer.
@@ -56,24 +58,20 @@ fn read(call: &mut Call<'_>, in_group: bool) -> Outcome {
     let streams = wish.streams_of(call);
     let keys = call.counted_keys(wish.streams, streams)?;
     let _locks = call.store.lock_all_of(call.mode, &keys)?;
-    let mut from = Vec::with_capacity(streams);
-    for (index, key) in keys.iter().enumerate() {
-        let stream = Stream::look_up(call, key.clone())?;
-        from.push(from_where(call, &wish, index, stream.as_ref())?);
-    }
+    let from = starts(call, &wish, &keys)?;
     let mut found = Gathered::new(call);
     if in_group {
         atomically(call, |call| {
-            for (index, (key, from)) in keys.into_iter().zip(from).enumerate() {
-                if let Some(stream) = Stream::find(call, key)? {
-                    read_group(call, &wish, index, stream, from, &mut found)?;
+            for (index, (key, from)) in keys.iter().zip(&from).enumerate() {
+                if let Some(stream) = Stream::find(call, key.clone())? {
+                    read_group(call, &wish, index, stream, *from, &mut found)?;
                 }
             }
             Ok(())
         })?;
     } else {
-        for (index, (key, from)) in keys.into_iter().zip(from).enumerate() {
-            if let (Some(stream), From::After(id)) = (Stream::find(call, key)?, from) {
+        for (index, (key, from)) in keys.iter().zip(&from).enumerate() {
+            if let (Some(stream), From::After(id)) = (find(call, key)?, *from) {
                 let Some(mut walk) = newer(call, &stream, id)? else { continue };
                 let mut entries = Gathered::new(call);
                 entries.add_entries(&mut walk, wish.count)?;
@@ -83,15 +81,55 @@ fn read(call: &mut Call<'_>, in_group: bool) -> Outcome {
             }
         }
     }
-    reply(call, &wish, &found)
+    match (found.count, wish.block) {
+        (0, Some(wait)) => wait_for_entries(call, &keys, &from, wait),
+        _ => reply(call, &found),
+    }
 }
 
-fn reply(call: &mut Call<'_>, wish: &Wish<'_>, found: &Gathered) -> Outcome {
+/// From where to read each stream: the first attempt's answer holds for those that follow, so that
+/// `$` is the end that the client met.
+fn starts(call: &mut Call<'_>, wish: &Wish<'_>, keys: &[MetaKey]) -> Result<Vec<From>, Stop> {
+    let client = call.session.place.client;
+    let met = call.store.waiters().starts(client).filter(|_| call.session.is_waiting);
+    if let (Some(met), None) = (met, wish.group) {
+        return Ok(met.into_iter().map(From::After).collect());
+    }
+    let mut from = Vec::with_capacity(keys.len());
+    for (index, key) in keys.iter().enumerate() {
+        let stream = match Stream::look_up(call, key.clone()) {
+            Ok(None) | Err(Stop::Fail(_)) if call.session.is_waiting => {
+                return Err(Stop::fail("UNBLOCKED the stream key no longer exists"));
+            }
+            stream => stream?,
+        };
+        from.push(from_where(call, wish, index, stream.as_ref())?);
+    }
+    Ok(from)
+}
+
+/// The stream at a key; for a client that waits a key of another type is one that has nothing.
+fn find(call: &Call<'_>, key: &MetaKey) -> Result<Option<Stream>, Stop> {
+    match Stream::find(call, key.clone()) {
+        Err(stop) if call.session.is_waiting && stop.is_line_of(&WRONG_TYPE) => Ok(None),
+        found => found,
+    }
+}
+
+/// Waits for an entry in one of the streams, whose slots are held.
+fn wait_for_entries(call: &mut Call<'_>, keys: &[MetaKey], from: &[From], wait: Wait) -> Outcome {
+    if !call.session.is_waiting && !call.store.is_transaction() {
+        let starts = from.iter().map(|from| match from {
+            From::After(id) | From::History(id) => *id,
+            From::New => EntryId::ZERO,
+        });
+        call.store.waiters().set_starts(call.session.place.client, starts.collect());
+    }
+    wait_for(call, keys, wait)
+}
+
+fn reply(call: &mut Call<'_>, found: &Gathered) -> Outcome {
     if found.count == 0 {
-        // Where nothing may wait, Redis answers as if the time were over.
-        if wish.block_ms.is_some() && !call.store.is_transaction() {
-            return wait_for_entries();
-        }
         call.reply.null_array();
         return Ok(());
     }
@@ -103,24 +141,14 @@ fn reply(call: &mut Call<'_>, wish: &Wish<'_>, found: &Gathered) -> Outcome {
     Ok(())
 }
 
-/// What BLOCK asks for when there is nothing to read: until commands can be woken by keys, an error
-/// is better than an answer that makes clients ask again at once.
-#[cold]
-fn wait_for_entries() -> Outcome {
-    Err(Stop::fail(
-        "ERR there is nothing to read and this server cannot wait for entries yet; leave out BLOCK \
-         and ask again later",
-    ))
-}
-
 fn options<'a>(call: &Call<'a>, in_group: bool) -> Result<Wish<'a>, Stop> {
     let (args, mut at) = (call.args, 1);
     let mut wish =
-        Wish { count: u64::MAX, block_ms: None, is_acknowledged: false, group: None, streams: 0 };
+        Wish { count: u64::MAX, block: None, is_acknowledged: false, group: None, streams: 0 };
     while at < args.len() && wish.streams == 0 {
         let (word, more) = (args.get(at), args.len() - at - 1);
         if is_word(word, "block") && more > 0 {
-            wish.block_ms = Some(timeout(call, at + 1)?);
+            wish.block = Some(timeout(call, at + 1)?);
             at += 1;
         } else if is_word(word, "count") && more > 0 {
             let count = u64::try_from(call.integer(at + 1)?).unwrap_or(0);
@@ -164,11 +192,15 @@ fn only_in_groups(in_group: bool, option: &str) -> Outcome {
     )))
 }
 
-fn timeout(call: &Call<'_>, at: usize) -> Result<u64, Stop> {
+fn timeout(call: &Call<'_>, at: usize) -> Result<Wait, Stop> {
     let text = call.args.get(at);
     let ms = crate::number::parse_integer(text)
         .ok_or_else(|| Stop::fail("ERR timeout is not an integer or out of range"))?;
-    u64::try_from(ms).map_err(|_| Stop::fail("ERR timeout is negative"))
+    match ms {
+        ..0 => Err(Stop::fail("ERR timeout is negative")),
+        0 => Ok(Wait { until_ms: 0 }),
+        ms => Ok(Wait { until_ms: call.store.now_ms().saturating_add(ms as u64) }),
+    }
 }
 
 /// Reads the id of a stream, and checks that the group is there.
@@ -181,6 +213,11 @@ fn from_where(
     if let Some((group, _)) = wish.group {
         let found = stream.map(|stream| stream.group(call, group)).transpose()?.flatten();
         if found.is_none() {
+            if call.session.is_waiting {
+                return Err(Stop::fail(
+                    "NOGROUP the consumer group this client was blocked on no longer exists",
+                ));
+            }
             let key = call.args.get(wish.streams + index);
             return Err(naming(&[
                 b"NOGROUP No such key '",
@@ -255,6 +292,13 @@ fn read_group(
             (reader, true)
         }
         _ => {
+            // Entries that are new go to who waited longest.
+            let place = call.session.place;
+            if wish.block.is_some()
+                && call.store.is_somebodys_turn(call.keyspace(), &stream.key, place)
+            {
+                return Ok(());
+            }
             // A consumer that gets nothing is not made either.
             let mut reader = Reader::open(call, &stream, group, consumer)?;
             let Some(mut walk) = newer(call, &stream, reader.group.last)? else { return Ok(()) };
