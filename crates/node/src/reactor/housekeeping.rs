@@ -20,6 +20,10 @@ impl Reactor {
             let job = Job::Run(Box::new(|shared| drop(shared.store.reclaim())));
             self.shared.pool.submit(&self.shared, job);
         }
+        if self.index == 0 && self.shared.store.has_due_fields() {
+            let job = Job::Run(Box::new(|shared| drop(shared.store.sweep_fields())));
+            self.shared.pool.submit(&self.shared, job);
+        }
         for listener in 0..self.listeners.len() {
             self.accept(listener);
         }

@@ -9,7 +9,8 @@
 //!
 //! in the keyspace of members:
 //! owner      id 00                        -> user key
-//! hash       id 10 digest u32 BE field    -> value
+//! hash       id 10 digest u32 BE field    -> value; the field's expiry in the record
+//!            id 11 …                      see `expiring`
 //! set        id 20 digest u32 BE member   -> nothing
 //! sorted set id 30 digest u32 BE member   -> score
 //!            id 31 score member           -> nothing
@@ -28,6 +29,7 @@
 //! The flag LARGE only says what OBJECT ENCODING answers; it is set where Redis leaves its compact
 //! encoding.
 
+pub mod expiring;
 pub mod list;
 pub mod packed;
 pub mod score;
@@ -46,6 +48,9 @@ pub const SPREAD: u8 = 1;
 /// Flag: OBJECT ENCODING names the encoding for large collections.
 pub const LARGE: u8 = 2;
 
+/// Flag of a hash: fields end at times of their own. Such a hash is spread.
+pub const EXPIRING: u8 = 4;
+
 /// Most items of a packed collection.
 pub const PACKED_ITEMS_MAX: usize = 128;
 /// Most bytes of a packed collection.
@@ -54,7 +59,8 @@ pub const PACKED_BYTES_MAX: usize = 1024;
 /// Tag of the record that says whose members they are.
 pub const OWNER: u8 = 0x00;
 
-const ID_BYTES: usize = 10;
+/// Bytes of an [`Id`].
+pub const ID_BYTES: usize = 10;
 const DIGEST_BYTES: usize = 4;
 /// Bytes of a spread collection's metadata behind the first one; lists have more.
 pub const SPREAD_BYTES: usize = ID_BYTES + 8;
@@ -190,6 +196,7 @@ pub fn encoding_name(kind: Type, flags: u8) -> &'static str {
         (Type::Set, false) => "intset",
         (Type::Set | Type::Hash, true) => "hashtable",
         (Type::SortedSet, true) => "skiplist",
+        (Type::Hash, false) if flags & EXPIRING != 0 => "listpackex",
         (Type::List, _) => "quicklist",
         (Type::Stream, _) => "stream",
         (Type::Json | Type::Bloom, _) => "raw",

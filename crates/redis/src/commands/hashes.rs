@@ -22,7 +22,7 @@ fn open(call: &mut Call<'_>, many: bool) -> Result<Members, Stop> {
 }
 
 /// Notes what makes Redis leave its compact encoding.
-fn note_large<'b>(hash: &mut Members, mut written: impl Iterator<Item = &'b [u8]>) {
+pub(super) fn note_large<'b>(hash: &mut Members, mut written: impl Iterator<Item = &'b [u8]>) {
     let is_large = hash.len() > COMPACT_FIELDS_MAX;
     hash.set_large(is_large || written.any(|text| text.len() > COMPACT_BYTES_MAX));
 }
@@ -81,6 +81,17 @@ pub fn hdel(call: &mut Call<'_>) -> Outcome {
     remove_members(call, Type::Hash, (Class::Hash, "hdel"))
 }
 
+/// Writes a field that ends when it would have ended before; `ends_at`: `None` when it is new.
+fn write_on(
+    hash: &mut Members,
+    call: &mut Call<'_>,
+    field: &[u8],
+    value: &[u8],
+    ends_at: Option<u64>,
+) -> Outcome {
+    hash.write_until(call, field, value, ends_at.map(u64::to_be_bytes), ends_at.unwrap_or(0))
+}
+
 /// `HINCRBY key field increment`
 pub fn hincrby(call: &mut Call<'_>) -> Outcome {
     let amount = call.integer(3)?;
@@ -88,17 +99,17 @@ pub fn hincrby(call: &mut Call<'_>) -> Outcome {
     let _lock = call.lock(&key)?;
     let field = call.args.get(2);
     let mut hash = open(call, false)?;
-    let old = hash.get(call, field, parse_integer)?;
+    let old = hash.get_ending(call, field, |value, ends_at| (parse_integer(value), ends_at))?;
     let value = match old {
         None => 0,
-        Some(Some(value)) => value,
-        Some(None) => return Err(Stop::fail("ERR hash value is not an integer")),
+        Some((Some(value), _)) => value,
+        Some((None, _)) => return Err(Stop::fail("ERR hash value is not an integer")),
     };
     let sum = value
         .checked_add(amount)
         .ok_or_else(|| Stop::fail("ERR increment or decrement would overflow"))?;
     let mut text = itoa::Buffer::new();
-    hash.write(call, field, text.format(sum).as_bytes(), old.map(|_| Default::default()))?;
+    write_on(&mut hash, call, field, text.format(sum).as_bytes(), old.map(|(_, ends_at)| ends_at))?;
     note_large(&mut hash, std::iter::once(field));
     hash.commit(call)?;
     call.notify(Class::Hash, "hincrby", call.args.get(1));
@@ -116,17 +127,17 @@ pub fn hincrbyfloat(call: &mut Call<'_>) -> Outcome {
     let _lock = call.lock(&key)?;
     let field = call.args.get(2);
     let mut hash = open(call, false)?;
-    let old = hash.get(call, field, Extended::parse)?;
+    let old = hash.get_ending(call, field, |value, ends_at| (Extended::parse(value), ends_at))?;
     let value = match old {
         None => Extended::ZERO,
-        Some(Some(value)) => value,
-        Some(None) => return Err(Stop::fail("ERR hash value is not a float")),
+        Some((Some(value), _)) => value,
+        Some((None, _)) => return Err(Stop::fail("ERR hash value is not a float")),
     };
     let sum = value
         .checked_add(amount)
         .ok_or_else(|| Stop::fail("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_string();
-    hash.write(call, field, text.as_bytes(), old.map(|_| Default::default()))?;
+    write_on(&mut hash, call, field, text.as_bytes(), old.map(|(_, ends_at)| ends_at))?;
     note_large(&mut hash, [field, text.as_bytes()].into_iter());
     hash.commit(call)?;
     call.notify(Class::Hash, "hincrbyfloat", call.args.get(1));
@@ -210,9 +221,20 @@ fn walk(
     let lock = call.lock(&key)?;
     let hash = Members::open(call, key, Type::Hash, false)?;
     call.count_lookup(hash.exists());
-    announce(&mut call.reply, hash.len() as usize);
+    let (len, is_expiring) = (hash.len() as usize, hash.is_expiring());
     let mut walk = hash.walk(call)?;
     drop(lock);
+    if is_expiring {
+        // Fields may have ended since they were counted.
+        let mut fields = Vec::with_capacity(len);
+        while let Some((field, value)) = walk.next()? {
+            fields.push((field.to_vec(), value.to_vec()));
+        }
+        announce(&mut call.reply, fields.len());
+        fields.iter().for_each(|(field, value)| show(&mut call.reply, field, value));
+        return Ok(());
+    }
+    announce(&mut call.reply, len);
     while let Some((field, value)) = walk.next()? {
         show(&mut call.reply, field, value);
     }

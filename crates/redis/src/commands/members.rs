@@ -5,14 +5,16 @@
 
 use std::collections::HashMap;
 
+use crate::collection::expiring::{NEVER, due_key, due_of};
 use crate::collection::packed::{self, Items, find, push};
 use crate::collection::score::SCORE_BYTES;
 use crate::collection::{
-    Id, LARGE, PACKED_BYTES_MAX, PACKED_ITEMS_MAX, SPREAD, Spread, header, member_of, member_tag,
+    EXPIRING, Id, LARGE, PACKED_BYTES_MAX, PACKED_ITEMS_MAX, SPREAD, Spread, header, member_of,
+    member_tag,
 };
 use crate::key::{MetaKey, tag};
 use crate::stop::{Outcome, Stop, WRONG_TYPE};
-use crate::store::{self, Class, Mode, Pair};
+use crate::store::{self, Class, Mode, Pair, stage_due};
 use crate::value::{Type, Value};
 use aidb_base::Error;
 
@@ -35,10 +37,12 @@ pub(super) struct Members {
     count: u64,
     body: Body,
     is_changed: bool,
+    /// Of a hash whose fields end: the instant in its metadata, as it was and as it will be.
+    due: [u64; 2],
     /// The members were not removed one by one: the owner record must stay for the sweeper.
     is_abandoned: bool,
     /// What the command has written; kept only by commands that may meet a member twice.
-    staged: Option<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    staged: Option<HashMap<Vec<u8>, Option<(Vec<u8>, u64)>>>,
 }
 
 enum Body {
@@ -79,9 +83,15 @@ impl Members {
     ) -> Result<Self, Stop> {
         let mut items = std::mem::take(&mut call.scratch.items);
         items.clear();
+        let mut due = NEVER;
         let read = |value: Value<'_>, expire_at_ms| -> Result<_, Stop> {
             let spread = match view(&value, kind)? {
-                View::Spread(spread) => Some(spread),
+                View::Spread(spread) => {
+                    if value.flags & EXPIRING != 0 {
+                        due = due_of(value.bytes);
+                    }
+                    Some(spread)
+                }
                 View::Packed(bytes) => {
                     items.extend_from_slice(bytes);
                     None
@@ -96,7 +106,7 @@ impl Members {
             Some(Spread { id, count }) => (count, Body::Spread { id, is_fresh: false }),
             None => ((packed::count(&items) / per_item) as u64, Body::Packed(items)),
         };
-        Ok(Self {
+        let mut opened = Self {
             key,
             pair: call.store.keyspaces(call.session.database),
             kind,
@@ -106,9 +116,29 @@ impl Members {
             count,
             body,
             is_changed: false,
+            due: [due; 2],
             is_abandoned: false,
             staged: many.then(HashMap::new),
-        })
+        };
+        if due != NEVER && due <= call.store.now_ms() {
+            opened.settle(call)?;
+        }
+        Ok(opened)
+    }
+
+    /// Takes the fields out whose time has come. Who only reads does not commit that.
+    #[cold]
+    fn settle(&mut self, call: &mut Call<'_>) -> Outcome {
+        let Body::Spread { id, .. } = &self.body else { return Ok(()) };
+        if call.mode == Mode::Try {
+            return Err(Stop::WouldBlock);
+        }
+        let batch = &mut call.scratch.batch;
+        let settled = call.store.settle_fields(self.pair.members, id, u64::MAX, batch)?;
+        self.count = self.count.saturating_sub(settled.fields);
+        self.due[1] = settled.due;
+        self.is_changed = true;
+        Ok(())
     }
 
     /// An empty collection that will replace whatever the key holds.
@@ -123,13 +153,20 @@ impl Members {
             count: 0,
             body: Body::Packed(Vec::new()),
             is_changed: true,
+            due: [NEVER; 2],
             is_abandoned: false,
             staged: Some(HashMap::new()),
         }
     }
 
+    /// Whether there was such a collection when it was opened, or there is one now.
     pub(super) fn exists(&self) -> bool {
-        self.existed
+        self.existed && self.count > 0
+    }
+
+    /// Whether fields end at times of their own.
+    pub(super) fn is_expiring(&self) -> bool {
+        self.flags & EXPIRING != 0
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -177,30 +214,41 @@ impl Members {
         member: &[u8],
         f: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Stop> {
+        self.get_ending(call, member, |value, _| f(value))
+    }
+
+    /// Reads a member's value, and the instant at which it ends: 0 when it does not.
+    #[inline]
+    pub(super) fn get_ending<R>(
+        &self,
+        call: &Call<'_>,
+        member: &[u8],
+        f: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>, Stop> {
         match &self.body {
             Body::Packed(items) => {
-                Ok(find(items, self.has_values(), member).map(|found| f(&items[found.value])))
+                Ok(find(items, self.has_values(), member).map(|found| f(&items[found.value], 0)))
             }
             Body::Spread { id, is_fresh } => {
-                if let Some(value) = self.staged.as_ref().and_then(|staged| staged.get(member)) {
-                    return Ok(value.as_deref().map(f));
+                if let Some(staged) = self.staged.as_ref().and_then(|staged| staged.get(member)) {
+                    return Ok(staged.as_ref().map(|(value, ends_at)| f(value, *ends_at)));
                 }
                 if *is_fresh {
                     return Ok(None);
                 }
                 let key = id.member(self.kind, member);
-                call.store.read_record(call.mode, self.pair.members, &key, |value, _| f(value))
+                call.store.read_record(call.mode, self.pair.members, &key, f)
             }
         }
     }
 
-    /// Whether there is a member, and the score it has.
+    /// Whether there is a member; the score it has, or the instant at which a field ends.
     #[inline]
     pub(super) fn presence(&self, call: &Call<'_>, member: &[u8]) -> Result<Option<Score>, Stop> {
-        let is_scored = self.kind == Type::SortedSet;
-        self.get(call, member, |value| match value.first_chunk() {
-            Some(score) if is_scored => *score,
-            _ => Score::default(),
+        let kind = self.kind;
+        self.get_ending(call, member, |value, ends_at| match (kind, value.first_chunk()) {
+            (Type::SortedSet, Some(score)) => *score,
+            _ => ends_at.to_be_bytes(),
         })
     }
 
@@ -217,7 +265,7 @@ impl Members {
         Ok(old.is_none())
     }
 
-    /// Writes a member of which [`Members::presence`] has said `old`.
+    /// Writes a member of which [`Members::presence`] has said `old`; a field does not end.
     pub(super) fn write(
         &mut self,
         call: &mut Call<'_>,
@@ -225,8 +273,23 @@ impl Members {
         value: &[u8],
         old: Option<Score>,
     ) -> Outcome {
+        self.write_until(call, member, value, old, 0)
+    }
+
+    /// As [`Members::write`], for a field that ends at an instant; 0: it does not.
+    pub(super) fn write_until(
+        &mut self,
+        call: &mut Call<'_>,
+        member: &[u8],
+        value: &[u8],
+        old: Option<Score>,
+        ends_at: u64,
+    ) -> Outcome {
         if member.len() > MEMBER_BYTES_MAX {
             return Err(too_long(member.len()));
+        }
+        if ends_at != 0 {
+            self.spread(call)?;
         }
         self.count += u64::from(old.is_none());
         match &mut self.body {
@@ -240,7 +303,7 @@ impl Members {
             Body::Spread { id, .. } => {
                 self.is_changed |= old.is_none();
                 let batch = &mut call.scratch.batch;
-                batch.put(self.pair.members, &id.member(self.kind, member), value, 0)?;
+                batch.put(self.pair.members, &id.member(self.kind, member), value, ends_at)?;
                 if self.kind == Type::SortedSet {
                     if let Some(old) = old {
                         let key = id.key(tag::ZSET_SCORE, &[&old, member]);
@@ -250,9 +313,32 @@ impl Members {
                     batch.put(self.pair.members, &key, b"", 0)?;
                 }
                 if let Some(staged) = &mut self.staged {
-                    staged.insert(member.to_vec(), Some(value.to_vec()));
+                    staged.insert(member.to_vec(), Some((value.to_vec(), ends_at)));
+                }
+                if self.kind == Type::Hash {
+                    self.move_ending(call, member, old.map_or(0, u64::from_be_bytes), ends_at)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Gives a field of a spread hash another end.
+    #[inline]
+    fn move_ending(&mut self, call: &mut Call<'_>, field: &[u8], from: u64, to: u64) -> Outcome {
+        let Body::Spread { id, .. } = &self.body else { return Ok(()) };
+        if from == to {
+            return Ok(());
+        }
+        let batch = &mut call.scratch.batch;
+        if from != 0 {
+            batch.delete(self.pair.members, &id.ending(from, field))?;
+        }
+        if to != 0 {
+            batch.put(self.pair.members, &id.ending(to, field), b"", 0)?;
+            self.is_changed |= to < self.due[1] || !self.is_expiring();
+            self.due[1] = self.due[1].min(to);
+            self.flags |= EXPIRING;
         }
         Ok(())
     }
@@ -285,6 +371,9 @@ impl Members {
                 if let Some(staged) = &mut self.staged {
                     staged.insert(member.to_vec(), None);
                 }
+                if self.kind == Type::Hash {
+                    self.move_ending(call, member, u64::from_be_bytes(score), 0)?;
+                }
             }
         }
         Ok(())
@@ -311,10 +400,11 @@ impl Members {
                 batch.put(members, &id.key(tag::ZSET_SCORE, &[value, member]), b"", 0)?;
             }
             if let Some(staged) = &mut self.staged {
-                staged.insert(member.to_vec(), Some(value.to_vec()));
+                staged.insert(member.to_vec(), Some((value.to_vec(), 0)));
             }
         }
         self.flags |= SPREAD;
+        self.is_changed = true;
         self.body = Body::Spread { id, is_fresh: true };
         Ok(())
     }
@@ -324,6 +414,7 @@ impl Members {
         if !self.is_changed {
             return Ok(());
         }
+        self.stage_due(call)?;
         let Scratch { record, batch, .. } = &mut *call.scratch;
         if self.count == 0 {
             if let (Body::Spread { id, .. }, false) = (&self.body, self.is_abandoned) {
@@ -340,11 +431,32 @@ impl Members {
             Body::Packed(items) => record.extend_from_slice(items),
             Body::Spread { id, .. } => Spread { id: *id, count: self.count }.encode(record),
         }
+        if self.flags & EXPIRING != 0 {
+            record.extend_from_slice(&self.due[1].to_le_bytes());
+        }
         batch.put(self.pair.keys, self.key.bytes(), record, self.expire_at_ms)?;
         if let Body::Packed(items) = self.body {
             call.scratch.items = items;
         }
         Ok(())
+    }
+
+    /// Adds to the batch what the sweeper finds the hash by.
+    #[inline]
+    fn stage_due(&self, call: &mut Call<'_>) -> Outcome {
+        let [old, mut new] = self.due;
+        if self.count == 0 {
+            new = NEVER;
+        }
+        if old == new {
+            return Ok(());
+        }
+        let (batch, key) = (&mut call.scratch.batch, self.key.bytes());
+        if old != NEVER {
+            batch.delete(self.pair.members, &due_key(old, key))?;
+        }
+        call.store.note_due(new);
+        Ok(stage_due(batch, self.pair.members, new, key)?)
     }
 
     /// [`Members::stage`], and commits the batch.

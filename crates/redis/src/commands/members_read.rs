@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
+use crate::collection::expiring::due_of;
 use crate::collection::packed::{Items, find};
-use crate::collection::{Id, Spread};
+use crate::collection::{EXPIRING, Id, Spread};
 use crate::key::MetaKey;
 use crate::resp::Reply;
 use crate::stop::{Outcome, Stop};
@@ -11,7 +12,7 @@ use crate::store::Moment;
 use crate::value::{Type, Value};
 
 use super::Call;
-use super::members::{View, view};
+use super::members::{Members, View, view};
 
 /// Reads the member that is argument 2; `found` replies. Whether it was there.
 pub(super) fn read_one(
@@ -89,17 +90,31 @@ enum Place {
     Record(Id),
 }
 
+/// Whether fields of a spread hash may have ended that its count still counts.
+fn has_due(value: &Value<'_>, now_ms: u64) -> bool {
+    value.flags & EXPIRING != 0 && due_of(value.bytes) <= now_ms
+}
+
 /// HLEN, SCARD, ZCARD.
 pub(super) fn reply_length(call: &mut Call<'_>, kind: Type) -> Outcome {
     let key = call.key(1)?;
     let per_item = 1 + u64::from(kind != Type::Set);
-    let read = |value: Value<'_>| -> Result<u64, Stop> {
+    let now_ms = call.store.now_ms();
+    let read = |value: Value<'_>| -> Result<Option<u64>, Stop> {
         Ok(match view(&value, kind)? {
-            View::Packed(items) => Items::new(items).count() as u64 / per_item,
-            View::Spread(spread) => spread.count,
+            View::Packed(items) => Some(Items::new(items).count() as u64 / per_item),
+            View::Spread(_) if has_due(&value, now_ms) => None,
+            View::Spread(spread) => Some(spread.count),
         })
     };
-    let length = call.look_up(&key, |_, value, _| read(value))?.transpose()?;
-    call.reply.integer(length.unwrap_or(0) as i64);
+    let length = match call.look_up(&key, |_, value, _| read(value))?.transpose()? {
+        None => 0,
+        Some(Some(length)) => length,
+        Some(None) => {
+            let _lock = call.lock(&key)?;
+            Members::open(call, key, kind, false)?.len()
+        }
+    };
+    call.reply.integer(length as i64);
     Ok(())
 }

@@ -11,6 +11,8 @@ pub mod bloom;
 pub mod expiry;
 pub mod geo;
 pub mod geo_search;
+pub mod hash_expiry;
+pub mod hash_fields;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod json;

@@ -179,7 +179,8 @@ fn plain_option(word: &[u8], family: Family, options: &mut SetOptions) -> bool {
     true
 }
 
-fn time_unit(word: &[u8]) -> Option<TimeUnit> {
+/// The unit that EX, PX, EXAT and PXAT name.
+pub(super) fn time_unit(word: &[u8]) -> Option<TimeUnit> {
     match word.len() {
         2 if is_word(word, "ex") => Some(SECONDS),
         2 if is_word(word, "px") => Some(MILLISECONDS),

@@ -13,17 +13,17 @@ use crate::resp::{Parser, Protocol, RequestLimits};
 use crate::store::{AppendFsync, Store};
 use crate::table::lookup;
 
-const NOW_MS: u64 = 1_700_000_000_000;
+pub(super) const NOW_MS: u64 = 1_700_000_000_000;
 
-struct Server {
-    store: Store,
-    clock: Arc<ManualClock>,
-    session: Session,
+pub(super) struct Server {
+    pub(super) store: Store,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) session: Session,
     scratch: Scratch,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW_MS));
         let env = Env { clock: Arc::clone(&clock) as _, ..Env::default() };
         let db = Db::open_in_memory(Options { env, ..Options::default() }).expect("a database");
@@ -32,11 +32,11 @@ impl Server {
     }
 
     /// The reply to an inline command, errors as their line.
-    fn run(&mut self, line: &str) -> String {
+    pub(super) fn run(&mut self, line: &str) -> String {
         self.run_as(line, Mode::Wait).expect("waiting is allowed")
     }
 
-    fn run_as(&mut self, line: &str, mode: Mode) -> Option<String> {
+    pub(super) fn run_as(&mut self, line: &str, mode: Mode) -> Option<String> {
         let mut parser = Parser::new();
         let line = format!("{line}\n");
         let limits = RequestLimits { bulk_bytes_max: 1024, is_stranger: false };
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// Runs lines of `command => reply`.
-    fn script(&mut self, script: &str) {
+    pub(super) fn script(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (command, reply) = line.split_once(" => ").expect("a reply");
             assert_eq!(self.run(command), reply, "{command}");

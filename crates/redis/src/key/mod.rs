@@ -25,6 +25,8 @@ pub mod tag {
     pub const META: u8 = 0x00;
     /// Hash: version, field.
     pub const HASH_FIELD: u8 = 0x10;
+    /// Hash: version, instant, field that ends then.
+    pub const HASH_EXPIRY: u8 = 0x11;
     /// Set: version, member.
     pub const SET_MEMBER: u8 = 0x20;
     /// Sorted set: version, member.

@@ -7,6 +7,7 @@
 mod access;
 mod changes;
 mod databases;
+mod fields;
 mod libraries;
 mod locks;
 mod notifications;
@@ -22,7 +23,7 @@ mod walk;
 mod watches;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use aidb_base::{Attempt, Clock, Effect, Error, ErrorKind, KeyspaceId, Result};
 use aidb_engine::batch::{Operation, WriteBatch};
@@ -38,6 +39,7 @@ pub use changes::{Change, Changes};
 pub use databases::DATABASES;
 use databases::Databases;
 pub use databases::Pair;
+pub use fields::{Settled, stage_due};
 pub use libraries::LibraryChange;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use notifications::{Class, Classes, Event, Notifications};
@@ -106,6 +108,8 @@ pub struct Store {
     scan_hints: ScanHints,
     watches: Arc<Watches>,
     waiters: Waiters,
+    /// When a hash's field ends, at the earliest; 0 until the first sweep.
+    next_due_ms: AtomicU64,
     appendfsync: AtomicU8,
 }
 
@@ -137,6 +141,7 @@ impl Store {
             scan_hints: ScanHints::new(),
             watches: Arc::default(),
             waiters: Waiters::default(),
+            next_due_ms: AtomicU64::new(0),
             appendfsync: AtomicU8::new(appendfsync as u8),
         })
     }

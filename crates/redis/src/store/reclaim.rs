@@ -9,6 +9,7 @@ use aidb_engine::batch::WriteBatch;
 use aidb_engine::db::ScanRange;
 
 use super::{DATABASES, Mode, Pair, Store};
+use crate::collection::expiring::read_due;
 use crate::collection::{Id, SPREAD};
 use crate::stop::Stop;
 
@@ -44,7 +45,8 @@ impl Store {
             let range = ScanRange { lower: Some(from), upper: None, reverse: false };
             let mut scan = self.db().scan(members, range)?;
             let Some((key, value)) = scan.next()? else { return Ok(None) };
-            let Some(id) = Id::of(key) else { return Ok(None) };
+            let id = Id::of(key).filter(|_| read_due(key).is_none());
+            let Some(id) = id else { return Ok(None) };
             if key == id.owner().as_slice() {
                 return Ok(Some((id, value.to_vec())));
             }
