@@ -479,11 +479,23 @@ class Server:
         requirepass: str = ...,
         users: list[str] = ...,
         aclfile: Path | None = ...,
+        plaintext: bool = ...,
+        tls_auth_clients: str = ...,
+        tls_ca_cert_file: Path | None = ...,
+        tls_cert_file: Path | None = ...,
+        tls_handshake_s: int = ...,
+        tls_key_file: Path | None = ...,
+        tls_port: int | None = ...,
+        unixsocket: Path | None = ...,
+        unixsocketperm: int | None = ...,
         tcp_keepalive_s: int = ...,
     ) -> Self: ...
     @property
     def addresses(self) -> list[tuple[str, int]]: ...
     @property
+    def tls_addresses(self) -> list[tuple[str, int]]: ...
+    @property
     def recovery(self) -> tuple[int, int, int]: ...
+    def reload_certificates(self) -> None: ...
     def wait(self, seconds: float) -> str | None: ...
     def stop(self) -> None: ...

@@ -1,7 +1,6 @@
 //! Every connected client as CLIENT LIST, INFO and KILL see it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
@@ -11,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::acl::Name;
 use crate::tracking::Wish;
+use crate::transport::Address;
 
 /// Names that a client gave itself.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +24,8 @@ pub(crate) struct ClientNames {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: u64,
-    pub(crate) address: SocketAddr,
-    pub(crate) local_address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) local_address: Address,
     pub(crate) reactor: usize,
     /// Place of the connection in its reactor.
     pub(crate) token: usize,
@@ -58,8 +58,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(
         id: u64,
-        address: SocketAddr,
-        local_address: SocketAddr,
+        address: Address,
+        local_address: Address,
         place: (usize, usize),
         user: Arc<Name>,
         now_ms: u64,

@@ -29,8 +29,10 @@ mod state;
 mod syncer;
 mod tracking;
 mod transaction;
+mod transport;
 
 pub use local::{Inbox, LocalClient, Progress};
 pub use node::Node;
 pub use settings::NodeOptions;
 pub use shared::StopSignal;
+pub use transport::{AuthClients, TlsFiles};

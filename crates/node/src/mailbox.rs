@@ -1,11 +1,9 @@
 //! Messages to a reactor, or to the clients inside this process, from other threads.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aidb_base::Result;
 use mio::Waker;
-use mio::net::TcpStream;
 use parking_lot::Mutex;
 
 use aidb_redis::session::Place;
@@ -14,11 +12,12 @@ use crate::conversation::Finished;
 use crate::local::Inboxes;
 use crate::pubsub::Delivery;
 use crate::tracking::Notice;
+use crate::transport::{Address, Socket};
 
 /// What a reactor is told.
 pub(crate) enum Message {
     /// Serve this connection.
-    Accepted(TcpStream, SocketAddr),
+    Accepted(Socket, Address),
     /// The pool is done with a conversation.
     Finished(Box<Finished>),
     /// Everything written before the request of this ticket is durable, or will never be.

@@ -1,16 +1,14 @@
 //! Starting and stopping a node.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use aidb_base::{Error, Result, Rng};
 use aidb_engine::db::Db;
 use aidb_redis::Store;
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
-use socket2::{Domain, Socket, Type};
 
 use crate::acl::Acl;
 use crate::clients::Clients;
@@ -23,11 +21,9 @@ use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
-use crate::shared::{Saves, Shared, StopSignal};
+use crate::shared::{Addresses, Saves, Shared, StopSignal};
 use crate::tracking::Tracking;
-
-/// Connections that the kernel keeps for us before they are accepted.
-const BACKLOG: i32 = 4096;
+use crate::transport::{Certificates, listen};
 
 /// A running data plane.
 ///
@@ -47,6 +43,10 @@ impl Node {
         let store = Store::open(db, options.appendfsync)?;
         let functions = Functions::open(&store)?;
         let acl = users(&store, &options)?;
+        let certificates = Certificates::unread(options.tls.clone());
+        if options.tls_port.is_some() {
+            certificates.load(options.tls.clone())?;
+        }
         let listeners = listen(&options)?;
         let reactors = match options.reactors {
             // The other half is left to flush, compaction and the kernel's network work.
@@ -62,8 +62,9 @@ impl Node {
             polls.push(poll);
         }
         mailboxes.push(Mailbox::Local(Inboxes::default()));
-        let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let shared = Arc::new(share((store, functions, acl), options, mailboxes, addresses));
+        let addresses = Addresses::of(&listeners);
+        let known = (store, functions, acl, certificates);
+        let shared = Arc::new(share(known, options, mailboxes, addresses));
         let weak = Arc::downgrade(&shared);
         shared.store.waiters().set_caller(move |place| {
             if let Some(shared) = weak.upgrade() {
@@ -95,9 +96,25 @@ impl Node {
         LocalClient::new(&self.workers)
     }
 
-    /// Where it listens.
+    /// Where it listens without TLS.
     pub fn addresses(&self) -> &[SocketAddr] {
-        &self.shared.addresses
+        &self.shared.addresses.plain
+    }
+
+    /// Where it listens with TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.shared.addresses.tls
+    }
+
+    /// Reads the certificates again, for new connections.
+    ///
+    /// # Errors
+    /// `Invalid`, with the file that is wrong; then the old ones stay in use.
+    pub fn reload_certificates(&self) -> Result<()> {
+        match self.shared.options.tls_port {
+            Some(_) => self.shared.certificates.load(self.shared.certificates.files()),
+            None => Ok(()),
+        }
     }
 
     /// Through which clients and failing threads ask for the end.
@@ -148,10 +165,10 @@ fn users(store: &Store, options: &NodeOptions) -> Result<Acl> {
 }
 
 fn share(
-    (store, functions, acl): (Store, Functions, Acl),
+    (store, functions, acl, certificates): (Store, Functions, Acl, Certificates),
     options: NodeOptions,
     mailboxes: Vec<Mailbox>,
-    addresses: Vec<SocketAddr>,
+    addresses: Addresses,
 ) -> Shared {
     let started_ms = store.now_ms();
     let mut random = Rng::from_entropy();
@@ -167,6 +184,7 @@ fn share(
         store,
         settings: Settings::new(&options),
         acl,
+        certificates,
         clients: Clients::default(),
         pubsub: PubSub::default(),
         tracking: Tracking::default(),
@@ -184,49 +202,6 @@ fn share(
         stop: Arc::new(StopSignal::default()),
         options,
     }
-}
-
-/// Listens on every address of the host, if there is one; with port 0 all get the port of the first.
-fn listen(options: &NodeOptions) -> Result<Vec<TcpListener>> {
-    let NodeOptions { host, port, .. } = options;
-    if host.is_empty() {
-        return Ok(Vec::new());
-    }
-    let addresses = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
-        Error::invalid(format!("cannot resolve host {host}: {error}; check --host"))
-    })?;
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    for mut address in addresses {
-        if let (0, Some(first)) = (*port, listeners.first()) {
-            address.set_port(first.local_addr().map_err(|error| cannot("listen", &error))?.port());
-        }
-        let listener = bind(address).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => Error::unavailable(format!(
-                "cannot listen on {address}: the port is in use; stop the other server or choose \
-                 another --port"
-            )),
-            _ => Error::invalid(format!(
-                "cannot listen on {address}: {error}; check --host and --port"
-            )),
-        })?;
-        listeners.push(listener);
-    }
-    if listeners.is_empty() {
-        return Err(Error::invalid(format!("host {host} has no address; check --host")));
-    }
-    Ok(listeners)
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> Error {

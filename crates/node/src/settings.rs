@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aidb_redis::resp::RequestLimits;
 use aidb_redis::store::AppendFsync;
 
+use crate::transport::TlsFiles;
+
 /// Settings at start.
 #[derive(Clone)]
 pub struct NodeOptions {
@@ -13,6 +15,18 @@ pub struct NodeOptions {
     pub host: String,
     /// Port; 0 = any free one.
     pub port: u16,
+    /// Whether clients may speak without TLS on `port`.
+    pub plaintext: bool,
+    /// Port for TLS; 0 = any free one; `None` = no TLS.
+    pub tls_port: Option<u16>,
+    /// Certificates of the server and the roots of its clients'.
+    pub tls: TlsFiles,
+    /// Seconds that a TLS handshake may take.
+    pub tls_handshake_s: u64,
+    /// Path of a socket in the file system to listen at.
+    pub unix_socket: Option<PathBuf>,
+    /// Its permissions; `None` = those of the process.
+    pub unix_socket_mode: Option<u32>,
     /// Password of clients; empty = none is asked for.
     pub password: String,
     /// Users besides `default`, each `name rule …`.
@@ -54,6 +68,12 @@ impl Default for NodeOptions {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 6379,
+            plaintext: true,
+            tls_port: None,
+            tls: TlsFiles::default(),
+            tls_handshake_s: 10,
+            unix_socket: None,
+            unix_socket_mode: None,
             password: String::new(),
             users: Vec::new(),
             acl_file: None,

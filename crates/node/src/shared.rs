@@ -18,6 +18,7 @@ use crate::pubsub::PubSub;
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 use crate::tracking::Tracking;
+use crate::transport::{Certificates, Listener};
 
 /// The node as its threads see it.
 pub(crate) struct Shared {
@@ -33,7 +34,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     /// Those of the reactors, and behind them the one of the clients inside this process.
     pub(crate) mailboxes: Vec<Mailbox>,
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Addresses,
+    pub(crate) certificates: Certificates,
     pub(crate) metrics: NodeMetrics,
     pub(crate) threads: Mutex<Vec<Arc<ThreadMetrics>>>,
     pub(crate) statistics_base: Mutex<Totals>,
@@ -41,6 +43,23 @@ pub(crate) struct Shared {
     pub(crate) started_ms: u64,
     pub(crate) saves: Saves,
     pub(crate) stop: Arc<StopSignal>,
+}
+
+/// Where a node listens on the network.
+#[derive(Default)]
+pub(crate) struct Addresses {
+    pub(crate) plain: Vec<SocketAddr>,
+    pub(crate) tls: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    pub(crate) fn of(listeners: &[Listener]) -> Self {
+        let of = |is_tls: bool| {
+            let meant = listeners.iter().filter(|listener| listener.is_tls() == is_tls);
+            meant.filter_map(Listener::address).collect()
+        };
+        Self { plain: of(false), tls: of(true) }
+    }
 }
 
 impl Shared {

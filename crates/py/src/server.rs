@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aidb_engine::db::Db;
 use aidb_engine::{LogMode, Options};
-use aidb_node::{Node, NodeOptions};
+use aidb_node::{AuthClients, Node, NodeOptions};
 use aidb_redis::store::AppendFsync;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::error::{closed, invalid, raise, wrong_type};
 
 /// Settings of [`Server`].
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 30] = [
     "aclfile",
     "appendfsync",
     "bulk_bytes_max",
@@ -36,6 +36,15 @@ const NAMES: [&str; 21] = [
     "tcp_keepalive_s",
     "compression",
     "users",
+    "plaintext",
+    "tls_auth_clients",
+    "tls_ca_cert_file",
+    "tls_cert_file",
+    "tls_handshake_s",
+    "tls_key_file",
+    "tls_port",
+    "unixsocket",
+    "unixsocketperm",
 ];
 
 /// A running server: an open database and the data plane in front of it.
@@ -75,6 +84,24 @@ impl Server {
     #[getter]
     fn addresses(&self) -> Vec<(String, u16)> {
         self.addresses.clone()
+    }
+
+    /// Pairs of address and port it listens on with TLS.
+    #[getter]
+    fn tls_addresses(&self) -> PyResult<Vec<(String, u16)>> {
+        let running = self.running.lock();
+        let node = &running.as_ref().ok_or_else(stopped)?.node;
+        let pairs = node.tls_addresses().iter().map(|one| (one.ip().to_string(), one.port()));
+        Ok(pairs.collect())
+    }
+
+    /// Reads the certificates again, for new connections.
+    fn reload_certificates(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            let running = self.running.lock();
+            running.as_ref().map_or(Ok(()), |running| running.node.reload_certificates())
+        })
+        .map_err(raise)
     }
 
     /// Batches replayed and bytes cut off when the database was opened.
@@ -196,6 +223,29 @@ fn set(
         "stop_grace_ms" => options.stop_grace_ms = value.extract()?,
         "tcp_keepalive_s" => options.tcp_keepalive_s = value.extract()?,
         "users" => options.users = value.extract()?,
+        _ => return set_socket(options, name, value),
+    }
+    Ok(())
+}
+
+/// Settings of TLS and of the socket in the file system.
+fn set_socket(options: &mut NodeOptions, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let file = || Ok::<_, PyErr>(value.extract::<Option<PathBuf>>()?.unwrap_or_default());
+    match name {
+        "plaintext" => options.plaintext = value.extract()?,
+        "tls_auth_clients" => {
+            let text: String = value.extract()?;
+            options.tls.auth_clients = AuthClients::parse(&text).ok_or_else(|| {
+                invalid(format!("tls_auth_clients is yes, no or optional, not {text:?}"))
+            })?;
+        }
+        "tls_ca_cert_file" => options.tls.roots = file()?,
+        "tls_cert_file" => options.tls.certificate = file()?,
+        "tls_handshake_s" => options.tls_handshake_s = value.extract()?,
+        "tls_key_file" => options.tls.key = file()?,
+        "tls_port" => options.tls_port = value.extract()?,
+        "unixsocket" => options.unix_socket = value.extract()?,
+        "unixsocketperm" => options.unix_socket_mode = value.extract()?,
         _ => return Err(wrong_type(format!("there is no server setting {name:?}"))),
     }
     Ok(())

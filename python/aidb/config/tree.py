@@ -33,6 +33,14 @@ def _seconds(value: object) -> object:
     return value
 
 
+def _mode(value: object) -> object:
+    """Accept ``"700"``, or the number 700, as octal digits."""
+    try:
+        return int(str(value), 8)
+    except ValueError:
+        return value
+
+
 def _lines(value: object) -> object:
     return (
         [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
@@ -41,6 +49,7 @@ def _lines(value: object) -> object:
 
 Bytes = Annotated[int, BeforeValidator(_size)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
+Mode = Annotated[int, BeforeValidator(_mode)]
 Lines = Annotated[tuple[SecretStr, ...], BeforeValidator(_lines)]
 
 
@@ -71,8 +80,33 @@ class StorageSettings(Section):
 class ServerSettings(Section):
     """Sockets, threads and what clients may do."""
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Addresses to listen on, separated by blanks; one with `-` may be missing.",
+    )
     port: int = Field(default=6379, ge=0, le=65535, description="Port; 0 = any free one.")
+    plaintext: bool = Field(default=True, description="Serve clients without TLS on `port`.")
+    tls_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port for TLS; 0 = any free one, none = no TLS."
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM file: certificate of the server, then those above it."
+    )
+    tls_key_file: Path | None = Field(default=None, description="PEM file: its private key.")
+    tls_ca_cert_file: Path | None = Field(
+        default=None, description="PEM file: roots of the certificates of clients."
+    )
+    tls_auth_clients: Literal["yes", "no", "optional"] = Field(
+        default="yes", description="Whether clients show certificates."
+    )
+    tls_handshake_s: Seconds = Field(default=10, ge=1, description="Longest TLS handshake.")
+    unixsocket: Path | None = Field(
+        default=None, description="Socket in the file system to listen at, too."
+    )
+    unixsocketperm: Mode | None = Field(
+        default=None, ge=0, le=0o777, description="Its permissions in octal digits, such as `700`."
+    )
     reactors: int = Field(default=0, ge=0, le=256, description="Threads; 0 = one per two cores.")
     pool_threads_max: int = Field(
         default=32, ge=1, le=1024, description="Most threads for commands that wait."

@@ -60,6 +60,19 @@ class DataPlane:
         return self._native.addresses
 
     @property
+    def tls_addresses(self) -> list[tuple[str, int]]:
+        """Pairs of address and port it listens on with TLS."""
+        return self._native.tls_addresses
+
+    def reload_certificates(self) -> None:
+        """Read the certificates again, for new connections.
+
+        Raises:
+            InvalidError: A file is wrong; the old certificates stay in use.
+        """
+        self._native.reload_certificates()
+
+    @property
     def recovery(self) -> Recovery:
         """What opening replayed."""
         return Recovery(*self._native.recovery)

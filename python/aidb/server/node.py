@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from aidb.config import Settings
+from aidb.errors import Error
 from aidb.server.data_plane import DataPlane
 
 POLL_S = 0.1
@@ -35,12 +36,15 @@ def run_server(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         Error: The server could not start, or its last writes may not be durable.
     """
-    with _stop_signals() as received:
+    with _stop_signals() as received, _reload_signal() as reload_asked:
         with DataPlane(settings, ReplayLog(announce)) as data_plane:
             for line in banner(settings, data_plane):
                 announce(line)
             reason = None
             while reason is None:
+                if reload_asked:
+                    reload_asked.clear()
+                    announce(_reload(data_plane))
                 reason = received[0] if received else data_plane.wait(POLL_S)
             announce(f"stopping: {reason}")
         announce("stopped; everything acknowledged is on disk")
@@ -68,17 +72,48 @@ class ReplayLog:
 def banner(settings: Settings, data_plane: DataPlane) -> Iterator[str]:
     """Where it listens, what it guarantees, how to connect."""
     storage = settings.storage
-    places = ", ".join(f"{host}:{port}" for host, port in data_plane.addresses)
-    host, port = data_plane.addresses[0]
-    yield f"aidb serves {storage.directory.resolve()} on {places} (pid {os.getpid()})"
+    places = [f"{host}:{port}" for host, port in data_plane.addresses]
+    places += [f"{host}:{port} (TLS)" for host, port in data_plane.tls_addresses]
+    places += [str(path) for path in [settings.server.unixsocket] if path]
+    shown = ", ".join(places)
+    yield f"aidb serves {storage.directory.resolve()} on {shown} (pid {os.getpid()})"
     yield f"  durability  appendfsync {storage.appendfsync}: {DURABILITY[storage.appendfsync]}"
     recovery = data_plane.recovery
     if recovery.batches or recovery.torn_bytes:
         torn = f", {recovery.torn_bytes} torn bytes cut" if recovery.torn_bytes else ""
         yield f"  recovered   {recovery.batches} batches in {recovery.duration_ms} ms{torn}"
-    yield f"  connect     redis-cli -h {host} -p {port}"
-    yield f'              python -c "import redis; print(redis.Redis({host!r}, {port}).ping())"'
+    yield from _how_to_connect(settings, data_plane)
     yield "  stop        Ctrl-C, SIGTERM or SHUTDOWN"
+
+
+def _how_to_connect(settings: Settings, data_plane: DataPlane) -> Iterator[str]:
+    for host, port in data_plane.addresses[:1]:
+        yield f"  connect     redis-cli -h {host} -p {port}"
+        yield f'              python -c "import redis; print(redis.Redis({host!r}, {port}).ping())"'
+        return
+    for host, port in data_plane.tls_addresses[:1]:
+        yield f"  connect     redis-cli --tls -h {host} -p {port} --cacert CA.pem"
+        return
+    yield f"  connect     redis-cli -s {settings.server.unixsocket}"
+
+
+def _reload(data_plane: DataPlane) -> str:
+    try:
+        data_plane.reload_certificates()
+    except Error as error:
+        return f"certificates not reloaded: {error}"
+    return "certificates reloaded; new connections use them"
+
+
+@contextmanager
+def _reload_signal() -> Generator[list[str]]:
+    """Collect SIGHUP."""
+    received: list[str] = []
+    before = signal.signal(signal.SIGHUP, lambda *_: received.append("SIGHUP"))
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

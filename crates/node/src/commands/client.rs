@@ -1,7 +1,6 @@
 //! CLIENT: what is known of connections.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aidb_redis::number::parse_integer;
@@ -13,7 +12,8 @@ use aidb_redis::{Outcome, Stop};
 use crate::clients::Client;
 use crate::mailbox::Message;
 
-use super::{NodeCall, is_word, text, tracking};
+use super::client_filter::{self, Filter};
+use super::{NodeCall, text, tracking};
 
 const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -62,7 +62,7 @@ pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
             call.reply.verbatim("txt", line.as_bytes());
         }
         b"list" => list(call)?,
-        b"kill" => kill(call)?,
+        b"kill" => client_filter::kill(call)?,
         b"unblock" => unblock(call)?,
         b"tracking" => tracking::tracking(call)?,
         b"caching" => tracking::caching(call)?,
@@ -151,6 +151,7 @@ pub(super) fn describe(client: &Client, now_ms: u64) -> String {
     let tracking = [(is_tracking, "t"), (is_broken, "R"), (broadcasts, "B")];
     let tracking: String = tracking.iter().filter(|(has, _)| *has).map(|(_, flag)| *flag).collect();
     let flags = if flags == "N" && is_tracking { "" } else { flags };
+    let flags = if client.address.is_unix() && flags == "N" { "U" } else { flags };
     let flags = if client.is_blocked.load(Ordering::Relaxed) { "b" } else { flags };
     let mut line = String::new();
     // Writing to a string cannot fail.
@@ -183,30 +184,32 @@ pub(super) fn describe(client: &Client, now_ms: u64) -> String {
     line
 }
 
-const TYPES: [&str; 5] = ["normal", "master", "replica", "slave", "pubsub"];
-
-fn check_type(name: &[u8]) -> Result<bool, Stop> {
-    if !TYPES.iter().any(|known| is_word(name, known)) {
-        return Err(Stop::fail(format!("ERR Unknown client type '{}'", text(name))));
-    }
-    Ok(is_word(name, "normal"))
-}
-
+/// `CLIENT LIST [TYPE type] [ID id [id …]] [filter value …]`
 fn list(call: &mut NodeCall<'_>) -> Outcome {
-    let mut wanted: Option<Vec<u64>> = None;
-    let mut normal = true;
-    match call.args.len() {
-        2 => {}
-        4 if call.is_word(2, "type") => normal = check_type(call.args.get(3))?,
-        count if count >= 4 && call.is_word(2, "id") => {
-            wanted = Some(call.args.from(3).map(client_id).collect::<Result<_, _>>()?);
+    let mut filter = Filter::default();
+    let mut at = 2;
+    while at < call.args.len() {
+        // The identifiers are all words up to one that is no number.
+        if call.is_word(at, "id") && at + 1 < call.args.len() {
+            let ids = call.args.from(at + 1).take_while(|word| parse_integer(word).is_some());
+            let ids = ids.map(client_id).collect::<Result<Vec<_>, _>>()?;
+            at += 1 + ids.len();
+            if ids.is_empty() {
+                return Err(Stop::fail("ERR Invalid client ID"));
+            }
+            filter.ids.get_or_insert_default().extend(ids);
+            continue;
         }
-        _ => return Err(SYNTAX),
+        if at + 1 == call.args.len() {
+            return Err(SYNTAX);
+        }
+        filter.add(call, call.args.get(at), call.args.get(at + 1))?;
+        at += 2;
     }
     let now_ms = call.shared().store.now_ms();
     let mut lines = String::new();
     for client in call.shared().clients.all() {
-        if normal && wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
+        if filter.means(&client, now_ms) && !(filter.skips_caller && client.id == call.client.id) {
             lines.push_str(&describe(&client, now_ms));
         }
     }
@@ -214,7 +217,7 @@ fn list(call: &mut NodeCall<'_>) -> Outcome {
     Ok(())
 }
 
-fn client_id(argument: &[u8]) -> Result<u64, Stop> {
+pub(super) fn client_id(argument: &[u8]) -> Result<u64, Stop> {
     parse_integer(argument)
         .filter(|id| *id > 0)
         .map(|id| id as u64)
@@ -243,89 +246,4 @@ fn unblock(call: &mut NodeCall<'_>) -> Outcome {
     }
     call.reply.integer(i64::from(blocked.is_some()));
     Ok(())
-}
-
-/// Which clients CLIENT KILL means.
-struct Target {
-    id: Option<u64>,
-    address: Option<String>,
-    local_address: Option<String>,
-    normal: bool,
-    skips_caller: bool,
-}
-
-fn kill(call: &mut NodeCall<'_>) -> Outcome {
-    let mut target =
-        Target { id: None, address: None, local_address: None, normal: true, skips_caller: true };
-    let is_old_form = call.args.len() == 3;
-    if is_old_form {
-        target.address = Some(text(call.args.get(2)));
-        target.skips_caller = false;
-    } else {
-        parse_target(call, &mut target)?;
-    }
-    let mut killed = 0;
-    for client in call.shared().clients.all() {
-        if !target.means(&client) {
-            continue;
-        }
-        if client.id == call.client.id {
-            if target.skips_caller {
-                continue;
-            }
-            call.closes = true;
-        } else {
-            close(call, &client);
-        }
-        killed += 1;
-    }
-    match (is_old_form, killed) {
-        (true, 0) => return Err(Stop::fail("ERR No such client")),
-        (true, _) => call.reply.ok(),
-        (false, _) => call.reply.integer(killed),
-    }
-    Ok(())
-}
-
-fn close(call: &NodeCall<'_>, client: &Arc<Client>) {
-    call.shared().mailboxes[client.reactor].send(Message::Kill(client.id));
-}
-
-fn parse_target(call: &NodeCall<'_>, target: &mut Target) -> Outcome {
-    if call.args.len() % 2 != 0 {
-        return Err(SYNTAX);
-    }
-    for at in (2..call.args.len()).step_by(2) {
-        let value = call.args.get(at + 1);
-        match call.args.get(at).to_ascii_lowercase().as_slice() {
-            b"id" => {
-                let id = parse_integer(value).filter(|id| *id > 0);
-                let id = id.ok_or_else(|| Stop::fail("ERR client-id should be greater than 0"))?;
-                target.id = Some(id as u64);
-            }
-            b"type" => target.normal = check_type(value)?,
-            b"addr" => target.address = Some(text(value)),
-            b"laddr" => target.local_address = Some(text(value)),
-            b"user" if value == b"default" => {}
-            b"user" => {
-                return Err(Stop::fail(format!("ERR No such user '{}'", text(value))));
-            }
-            b"skipme" if is_word(value, "yes") => target.skips_caller = true,
-            b"skipme" if is_word(value, "no") => target.skips_caller = false,
-            _ => return Err(SYNTAX),
-        }
-    }
-    Ok(())
-}
-
-impl Target {
-    fn means(&self, client: &Client) -> bool {
-        let is = |wanted: &Option<String>, address: std::net::SocketAddr| {
-            wanted.as_ref().is_none_or(|wanted| *wanted == address.to_string())
-        };
-        self.normal
-            && self.id.is_none_or(|id| id == client.id)
-            && is(&self.address, client.address)
-            && is(&self.local_address, client.local_address)
-    }
 }

@@ -2,6 +2,8 @@
 
 use aidb_redis::{Outcome, Stop, glob};
 
+use crate::shared::Shared;
+
 use super::config_table::{Parameter, find, parameters};
 use super::{NodeCall, text};
 
@@ -63,7 +65,7 @@ fn set(call: &mut NodeCall<'_>) -> Outcome {
         if changes.iter().any(|(known, _)| known.name == parameter.name) {
             return Err(refused(parameter, "duplicate parameter"));
         }
-        if parameter.change.is_none() {
+        if parameter.change.is_none() && parameter.change_tls.is_none() {
             return Err(refused(parameter, "can't set immutable config"));
         }
         changes.push((parameter, text(call.args.get(at + 1))));
@@ -75,9 +77,32 @@ fn set(call: &mut NodeCall<'_>) -> Outcome {
                 change(shared, value, dry).map_err(|why| refused(parameter, &why))?;
             }
         }
+        if dry {
+            set_tls(shared, &changes)?;
+        }
     }
     call.reply.ok();
     Ok(())
+}
+
+/// Changes the files of TLS, all at once, if they are good together.
+fn set_tls(shared: &Shared, changes: &[(&Parameter, String)]) -> Outcome {
+    let mut files = shared.certificates.files();
+    let mut last = None;
+    for (parameter, value) in changes {
+        if let Some(change) = parameter.change_tls {
+            change(&mut files, value).map_err(|why| refused(parameter, &why))?;
+            last = Some(parameter);
+        }
+    }
+    let Some(parameter) = last else { return Ok(()) };
+    if shared.options.tls_port.is_none() {
+        shared.certificates.set_files(files);
+        return Ok(());
+    }
+    shared.certificates.load(files).map_err(|error| {
+        refused(parameter, &format!("Unable to update TLS configuration. {error}"))
+    })
 }
 
 fn refused(parameter: &Parameter, why: &str) -> Stop {

@@ -5,16 +5,20 @@ use aidb_redis::store::{AppendFsync, Classes, DATABASES};
 use super::acl;
 use crate::settings::{OutputLimits, Setting, Settings};
 use crate::shared::Shared;
+use crate::transport::{AuthClients, TlsFiles};
 
 /// Checks a new value and, unless `dry`, applies it.
-type Change = fn(&Shared, &str, bool) -> Result<(), String>;
+pub(super) type Change = fn(&Shared, &str, bool) -> Result<(), String>;
+/// Puts a new value among the files of TLS, which change together.
+pub(super) type TlsChange = fn(&mut TlsFiles, &str) -> Result<(), String>;
 
 /// A parameter of CONFIG.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) show: fn(&Shared) -> String,
-    /// `None`: fixed while the node runs.
+    /// `None`: fixed while the node runs, unless it is one of TLS.
     pub(super) change: Option<Change>,
+    pub(super) change_tls: Option<TlsChange>,
 }
 
 /// The parameter of a name in any case.
@@ -24,7 +28,7 @@ pub(super) fn find(name: &str) -> Option<&'static Parameter> {
 
 macro_rules! fixed {
     ($name:literal, $show:expr) => {
-        Parameter { name: $name, show: $show, change: None }
+        Parameter { name: $name, show: $show, change: None, change_tls: None }
     };
 }
 
@@ -36,6 +40,22 @@ macro_rules! number {
             change: Some(|shared, value, dry| {
                 set_number(&shared.settings.$field, value, $range, dry)
             }),
+            change_tls: None,
+        }
+    };
+}
+
+/// The file that TLS reads something from.
+macro_rules! tls_file {
+    ($name:literal, $field:ident) => {
+        Parameter {
+            name: $name,
+            show: |shared| shared.certificates.files().$field.display().to_string(),
+            change: None,
+            change_tls: Some(|files, value| {
+                files.$field = value.into();
+                Ok(())
+            }),
         }
     };
 }
@@ -45,6 +65,7 @@ static PARAMETERS: &[Parameter] = &[
         name: "acl-pubsub-default",
         show: |shared| channels_of_new_users(shared.acl.opens_channels()).to_owned(),
         change: Some(set_channels_of_new_users),
+        change_tls: None,
     },
     fixed!("aclfile", |shared| {
         shared.acl.file().map_or_else(String::new, |path| path.display().to_string())
@@ -59,12 +80,14 @@ static PARAMETERS: &[Parameter] = &[
             }
             Ok(())
         }),
+        change_tls: None,
     },
     fixed!("appendonly", |_| "yes".to_owned()),
     Parameter {
         name: "appendfsync",
         show: |shared| shared.store.appendfsync().name().to_owned(),
         change: Some(set_appendfsync),
+        change_tls: None,
     },
     fixed!("bind", |shared| shared.options.host.clone()),
     number!("client-query-buffer-limit", query_buffer_bytes_max, (1 << 20, 2 << 30)),
@@ -72,6 +95,7 @@ static PARAMETERS: &[Parameter] = &[
         name: "client-output-buffer-limit",
         show: |shared| output_limits(&shared.settings),
         change: Some(set_output_limits),
+        change_tls: None,
     },
     fixed!("cluster-enabled", |_| "no".to_owned()),
     fixed!("databases", |_| DATABASES.to_string()),
@@ -84,13 +108,15 @@ static PARAMETERS: &[Parameter] = &[
         name: "notify-keyspace-events",
         show: |shared| shared.store.notifications().classes().text(),
         change: Some(set_notifications),
+        change_tls: None,
     },
-    fixed!("port", |shared| shared.addresses.first().map_or(0, |a| a.port()).to_string()),
+    fixed!("port", |shared| shared.addresses.plain.first().map_or(0, |a| a.port()).to_string()),
     number!("proto-max-bulk-len", bulk_bytes_max, (1 << 20, 512 << 20)),
     Parameter {
         name: "protected-mode",
         show: |shared| yes_or_no(shared.settings.protected_mode.get() != 0),
         change: Some(set_protected_mode),
+        change_tls: None,
     },
     Parameter {
         name: "requirepass",
@@ -102,10 +128,25 @@ static PARAMETERS: &[Parameter] = &[
             }
             Ok(())
         }),
+        change_tls: None,
     },
     fixed!("save", |_| String::new()),
     number!("tcp-keepalive", tcp_keepalive_s, (0, i32::MAX as u64)),
     number!("tracking-table-max-keys", tracked_keys_max, (0, u32::MAX as u64)),
+    Parameter {
+        name: "tls-auth-clients",
+        show: |shared| shared.certificates.files().auth_clients.name().to_owned(),
+        change: None,
+        change_tls: Some(|files, value| {
+            files.auth_clients = AuthClients::parse(value)
+                .ok_or("argument(s) must be one of the following: no, yes, optional")?;
+            Ok(())
+        }),
+    },
+    tls_file!("tls-ca-cert-file", roots),
+    tls_file!("tls-cert-file", certificate),
+    tls_file!("tls-key-file", key),
+    fixed!("tls-port", |shared| shared.addresses.tls.first().map_or(0, |a| a.port()).to_string()),
     number!("timeout", idle_timeout_s, (0, i32::MAX as u64)),
 ];
 

@@ -75,7 +75,7 @@ fn server(shared: &Shared, text: &mut String) {
     field(text, "multiplexing_api", "mio");
     field(text, "process_id", std::process::id());
     field(text, "run_id", &shared.run_id);
-    field(text, "tcp_port", shared.addresses.first().map_or(0, |address| address.port()));
+    field(text, "tcp_port", shared.addresses.plain.first().map_or(0, |address| address.port()));
     field(text, "server_time_usec", now_ms * 1000);
     field(text, "uptime_in_seconds", uptime_s);
     field(text, "uptime_in_days", uptime_s / 86400);

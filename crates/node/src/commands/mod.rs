@@ -3,6 +3,7 @@
 pub(crate) mod acl;
 mod checkpoint;
 mod client;
+mod client_filter;
 mod config;
 mod config_table;
 mod debug;

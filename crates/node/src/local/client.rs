@@ -16,6 +16,7 @@ use crate::conversation::{Conversation, End, Worker, unsynced};
 use crate::metrics::count;
 use crate::pool::StopOnPanic;
 use crate::state::State;
+use crate::transport::Address;
 
 use super::{Inbox, Note, Workers};
 
@@ -56,11 +57,12 @@ impl LocalClient {
         let shared = &workers.shared;
         count(&shared.metrics.connections_received);
         let (id, mailbox) = (shared.clients.next_id(), shared.reactors());
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let nowhere = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let identity = Identity::unnamed(&shared.acl);
         let name = Arc::clone(shared.acl.default_user().name());
         let now_ms = shared.store.now_ms();
-        let client = Arc::new(Client::new(id, nowhere, nowhere, (mailbox, 0), name, now_ms));
+        let client =
+            Arc::new(Client::new(id, nowhere.clone(), nowhere, (mailbox, 0), name, now_ms));
         shared.clients.add(Arc::clone(&client));
         let place = Place { client: id, reactor: mailbox, token: 0 };
         let conversation = Conversation {

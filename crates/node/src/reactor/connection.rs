@@ -2,10 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use mio::net::TcpStream;
-
 use super::deliver::Held;
 use crate::conversation::Conversation;
+use crate::transport::Stream;
 
 /// A socket, the conversation on it, and the replies on their way.
 ///
@@ -15,7 +14,7 @@ use crate::conversation::Conversation;
 /// first byte) may be sent; `conversation` is absent exactly while the pool has it.
 pub(super) struct Connection {
     pub(super) id: u64,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) conversation: Option<Conversation>,
     pub(super) output: Vec<u8>,
     pub(super) sent: usize,
@@ -47,7 +46,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, conversation: Conversation) -> Self {
+    pub(super) fn new(stream: Stream, conversation: Conversation) -> Self {
         Self {
             id: conversation.client.id,
             stream,
@@ -75,6 +74,11 @@ impl Connection {
     #[inline]
     pub(super) fn owed(&self) -> usize {
         self.output.len() - self.sent
+    }
+
+    /// Whether there is nothing to send any more.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.owed() == 0 && !self.stream.holds_bytes()
     }
 
     /// Whether the client listens to channels.
@@ -105,6 +109,10 @@ impl Connection {
 
     /// Sends what may be sent; gives the bytes that the kernel took.
     pub(super) fn send(&mut self) -> io::Result<usize> {
+        if self.can_write && self.stream.holds_bytes() {
+            self.stream.flush()?;
+            self.can_write = !self.stream.holds_bytes();
+        }
         let before = self.sent;
         let end = self.sendable().min(self.output.len());
         while self.sent < end && self.can_write {
@@ -116,6 +124,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        self.can_write &= !self.stream.holds_bytes();
         Ok(self.sent - before)
     }
 
@@ -142,7 +151,7 @@ impl Connection {
             match self.stream.read(buffer) {
                 Ok(bytes) => {
                     // A short read has emptied the socket, unless its end is still to be read.
-                    if bytes < buffer.len() && !self.at_end {
+                    if bytes < buffer.len() && !self.at_end && self.stream.reads_are_exact() {
                         self.can_read = false;
                     }
                     return Ok(Some(bytes));

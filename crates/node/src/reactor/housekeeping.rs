@@ -29,7 +29,7 @@ impl Reactor {
         }
         let idle_ms = self.shared.settings.idle_timeout_s.get() * 1000;
         for token in 0..self.connections.len() {
-            if self.is_idle(token, idle_ms) {
+            if self.is_idle(token, idle_ms) || self.hesitates(token) {
                 self.close(token);
             } else if self.owes_too_long(token) {
                 count(&self.shared.metrics.output_buffer_disconnections);
@@ -43,6 +43,15 @@ impl Reactor {
         let Some(conversation) = &connection.conversation else { return false };
         let last = conversation.client.last_active_ms.load(Ordering::Relaxed);
         idle_ms != 0 && self.now_ms.saturating_sub(last) > idle_ms
+    }
+
+    /// Whether its TLS handshake takes too long.
+    fn hesitates(&self, token: usize) -> bool {
+        let Some(Some(connection)) = self.connections.get(token) else { return false };
+        let Some(conversation) = &connection.conversation else { return false };
+        let waited_ms = self.now_ms.saturating_sub(conversation.client.connected_ms);
+        !connection.stream.is_established()
+            && waited_ms > self.shared.options.tls_handshake_s * 1000
     }
 
     fn owes_too_long(&mut self, token: usize) -> bool {
@@ -74,6 +83,7 @@ impl Reactor {
     pub(super) fn close(&mut self, token: usize) {
         let Some(slot) = self.connections.get_mut(token) else { return };
         let Some(mut connection) = slot.take() else { return };
+        connection.stream.farewell();
         // Dropping the stream closes the socket, whatever deregistering says.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.shared.clients.remove(connection.id);
@@ -86,7 +96,7 @@ impl Reactor {
     /// When stopping: closes a connection that has nothing under way.
     pub(super) fn close_if_settled(&mut self, token: usize) {
         let Some(Some(connection)) = self.connections.get(token) else { return };
-        if connection.owed() == 0 && connection.conversation.is_some() && !connection.has_more {
+        if connection.has_sent_all() && connection.conversation.is_some() && !connection.has_more {
             self.close(token);
         }
     }

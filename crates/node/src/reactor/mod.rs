@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use aidb_base::{Error, Result};
 use mio::event::Event;
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use crate::conversation::Worker;
 use crate::mailbox::Message;
 use crate::pool::StopOnPanic;
 use crate::shared::Shared;
 use crate::syncer::Syncer;
+use crate::transport::Listener;
 
 use connection::Connection;
 use durable::Pending;
@@ -46,7 +46,7 @@ pub(crate) struct Reactor {
     index: usize,
     shared: Arc<Shared>,
     poll: Poll,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     /// Connections to serve again although the kernel will not say so.
@@ -71,15 +71,15 @@ pub(crate) struct Reactor {
 pub(crate) struct Parts {
     pub(crate) index: usize,
     pub(crate) poll: Poll,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Listener>,
 }
 
 impl Reactor {
     pub(crate) fn new(shared: &Arc<Shared>, parts: Parts) -> Result<Self> {
         let Parts { index, poll, mut listeners } = parts;
         for (offset, listener) in listeners.iter_mut().enumerate() {
-            poll.registry()
-                .register(listener, Token(LISTENERS + offset), Interest::READABLE)
+            listener
+                .register(poll.registry(), Token(LISTENERS + offset))
                 .map_err(|error| Error::unavailable(format!("cannot watch a listener: {error}")))?;
         }
         let now_ms = shared.store.now_ms();
@@ -170,7 +170,7 @@ impl Reactor {
         let shared = Arc::clone(&self.shared);
         for message in shared.mailboxes[self.index].take() {
             match message {
-                Message::Accepted(stream, address) => self.adopt(stream, address),
+                Message::Accepted(socket, address) => self.adopt(socket, address),
                 Message::Finished(finished) => self.take_back(*finished),
                 Message::Synced(ticket, result) => self.synced(ticket, result),
                 Message::Deliver(delivery, to) => self.deliver(&delivery, &to),

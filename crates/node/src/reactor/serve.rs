@@ -92,7 +92,7 @@ impl Reactor {
             let Some(Some(connection)) = self.connections.get_mut(token) else {
                 return Ok(Fate::Keep);
             };
-            if connection.closes && connection.owed() == 0 {
+            if connection.closes && connection.has_sent_all() {
                 return Ok(Fate::Close);
             }
             // A client that does not read its replies is not heard until it does.
@@ -269,7 +269,7 @@ impl Reactor {
     /// Sends what may be sent and keeps an emptied buffer for the next connection.
     fn send(&mut self, token: usize) -> io::Result<()> {
         let Some(Some(connection)) = self.connections.get_mut(token) else { return Ok(()) };
-        if connection.output.capacity() == 0 {
+        if connection.output.capacity() == 0 && !connection.stream.holds_bytes() {
             return Ok(());
         }
         let bytes = connection.send()?;

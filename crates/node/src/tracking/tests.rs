@@ -5,11 +5,12 @@ use super::Wish;
 use super::table::Table;
 use crate::acl::Name;
 use crate::clients::Client;
+use crate::transport::Address;
 
 fn client(id: u64) -> Arc<Client> {
-    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 1)));
     let name = Arc::new(Name { text: b"default".as_slice().into(), id: 1 });
-    Arc::new(Client::new(id, address, address, (0, 0), name, 0))
+    Arc::new(Client::new(id, address.clone(), address, (0, 0), name, 0))
 }
 
 #[test]
