@@ -71,13 +71,54 @@ fn line_of(hash: u64, lines: u64) -> usize {
     (((hash >> 32) * lines) >> 32) as usize * LINE_BYTES
 }
 
+/// Hashes in a piece of [`Hashes`].
+const PIECE: usize = 8192;
+
+/// Hashes of the keys of a filter to come. In pieces, because a buffer that grows by doubling takes
+/// three times what is in it at the worst moment.
+#[derive(Default)]
+pub struct Hashes {
+    pieces: Vec<Vec<u64>>,
+    last: Vec<u64>,
+}
+
+impl Hashes {
+    /// Adds the hash of a key.
+    #[inline]
+    pub fn push(&mut self, hash: u64) {
+        if self.last.len() == PIECE {
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(PIECE));
+            self.pieces.push(full);
+        }
+        self.last.push(hash);
+    }
+
+    /// Number of hashes.
+    pub fn len(&self) -> usize {
+        self.pieces.len() * PIECE + self.last.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+}
+
+impl FromIterator<u64> for Hashes {
+    fn from_iter<I: IntoIterator<Item = u64>>(hashes: I) -> Self {
+        let mut all = Self::default();
+        hashes.into_iter().for_each(|hash| all.push(hash));
+        all
+    }
+}
+
 /// Builds the stored form of a filter over `hashes` with `bits_per_key` bits for each.
-pub fn build(hashes: &[u64], bits_per_key: u8) -> Vec<u8> {
+pub fn build(hashes: &Hashes, bits_per_key: u8) -> Vec<u8> {
     let bits = hashes.len() as u64 * u64::from(bits_per_key.max(1));
     let count = bits.div_ceil(512).clamp(1, u64::from(u32::MAX));
     let probes = probes_for(bits_per_key);
     let mut out = vec![0u8; count as usize * LINE_BYTES + TAIL_BYTES];
-    for &hash in hashes {
+    for &hash in hashes.pieces.iter().flatten().chain(&hashes.last) {
         let at = line_of(hash, count);
         let line = &mut out[at..at + LINE_BYTES];
         let mut x = hash as u32;

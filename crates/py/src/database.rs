@@ -7,6 +7,7 @@ use aidb_engine::db::Db;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::allocator;
 use crate::changes::Changes;
 use crate::error::raise;
 use crate::handle::Handle;
@@ -32,6 +33,7 @@ impl Database {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let options = options::parse(options)?;
+        allocator::expect(options.memtables_bytes_max.saturating_add(options.cache_bytes_max));
         let db = py
             .detach(|| match &path {
                 Some(path) => Db::open(path, options),

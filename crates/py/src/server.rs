@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::allocator;
 use crate::error::{closed, invalid, raise, wrong_type};
 
 /// Settings of [`Server`].
@@ -162,6 +163,7 @@ pub fn start(
     options: NodeOptions,
     engine: Options,
 ) -> PyResult<(Db, Node)> {
+    allocator::expect(engine.memtables_bytes_max.saturating_add(engine.cache_bytes_max));
     py.detach(|| {
         let db = match directory {
             Some(directory) => Db::open(&directory, engine)?,

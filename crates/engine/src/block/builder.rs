@@ -2,10 +2,18 @@
 
 use crate::entry::{Entry, Kind};
 
-use super::{ENTRIES_MAX, HEADER_BYTES, delta_width, head_of, tag_of};
+use super::{
+    ENTRIES_MAX, HAS_KINDS, HEAD_BYTES, HEADER_BYTES, IS_SPLIT, delta_width, end_width, head_of,
+    tag_of,
+};
 
-/// Bytes of columns that an entry costs besides key and value, roughly.
-const ENTRY_BYTES: usize = 12;
+/// Bytes that an entry costs besides key and value, roughly.
+const ENTRY_BYTES: usize = 5;
+
+/// A block that lacks more than one in so many of its bytes takes another entry,
+const FAR_BELOW: usize = 10;
+/// unless it would then be larger by more than one in so many.
+const FAR_ABOVE: usize = 4;
 
 /// Buffers above this size are given back after the block that needed them.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;
@@ -29,10 +37,12 @@ pub struct BlockBuilder {
 /// Widths and smallest numbers of a block being laid out.
 struct Shape {
     prefix_len: usize,
-    suffixes_len: usize,
+    /// Bytes of each suffix that only its head has.
+    head_len: usize,
+    tails_len: usize,
     seq_min: u64,
     expiry_min: u64,
-    key_code: u8,
+    tail_code: u8,
     value_code: u8,
     seq_code: u8,
     expiry_code: u8,
@@ -50,15 +60,17 @@ impl BlockBuilder {
         self.tags.len()
     }
 
-    /// Whether `entry` would take the block over `target` bytes or over its entry limit. An empty
-    /// block takes everything.
+    /// Whether the block is as close to `target` bytes as it gets, or at its entry limit: it rather
+    /// ends somewhat above the target than far below. An empty block takes everything.
     #[inline]
     pub fn is_full_for(&self, entry: &Entry<'_>, target: usize) -> bool {
         if self.count() == 0 {
             return false;
         }
         let more = entry.key.len() + entry.value.len() + ENTRY_BYTES;
-        self.bytes() + more > target || self.count() >= ENTRIES_MAX
+        let (now, then) = (self.bytes(), self.bytes() + more);
+        let is_close = now >= target - target / FAR_BELOW || then > target + target / FAR_ABOVE;
+        (is_close && then > target) || self.count() >= ENTRIES_MAX
     }
 
     /// Estimated size of the block.
@@ -101,7 +113,7 @@ impl BlockBuilder {
         }
         out.extend_from_slice(&self.keys[..shape.prefix_len]);
         for index in 0..self.count() {
-            out.extend_from_slice(&self.key(index)[shape.prefix_len..]);
+            out.extend_from_slice(&self.key(index)[shape.prefix_len + shape.head_len..]);
         }
         out.extend_from_slice(&self.values);
         self.out = out;
@@ -112,7 +124,9 @@ impl BlockBuilder {
     fn shape(&self) -> Shape {
         let count = self.count();
         let prefix_len = shared_prefix(self.key(0), self.key(count - 1));
-        let suffixes_len = self.keys.len() - count * prefix_len;
+        let shortest = lengths(&self.key_ends).min().unwrap_or(0);
+        let head_len = if shortest >= prefix_len + HEAD_BYTES { HEAD_BYTES } else { 0 };
+        let tails_len = self.keys.len() - count * (prefix_len + head_len);
         let seq_min = self.seqs.iter().copied().min().unwrap_or(0);
         let seq_max = self.seqs.iter().copied().max().unwrap_or(0);
         let expiry_min = self.expiries.iter().copied().filter(|&at| at != 0).min().unwrap_or(0);
@@ -120,11 +134,12 @@ impl BlockBuilder {
         let expiry_range = (expiry_max - expiry_min).saturating_add(1);
         Shape {
             prefix_len,
-            suffixes_len,
+            head_len,
+            tails_len,
             seq_min,
             expiry_min,
-            key_code: end_code(suffixes_len),
-            value_code: end_code(self.values.len()),
+            tail_code: end_code(&self.key_ends, tails_len),
+            value_code: end_code(&self.value_ends, self.values.len()),
             seq_code: delta_code(seq_max - seq_min),
             expiry_code: if self.has_expiries { delta_code(expiry_range) } else { 0 },
         }
@@ -132,11 +147,12 @@ impl BlockBuilder {
 
     fn push_header(&self, out: &mut Vec<u8>, shape: &Shape) {
         out.extend_from_slice(&(self.count() as u16).to_le_bytes());
-        out.push(shape.key_code | shape.value_code << 2 | shape.seq_code << 4);
-        out.push(shape.expiry_code | u8::from(self.has_kinds) << 3);
+        out.push(shape.tail_code | shape.value_code << 2 | shape.seq_code << 4);
+        let kinds = if self.has_kinds { HAS_KINDS } else { 0 };
+        let split = if shape.head_len > 0 { IS_SPLIT } else { 0 };
+        out.push(shape.expiry_code | kinds | split);
         out.extend_from_slice(&(shape.prefix_len as u16).to_le_bytes());
-        out.extend_from_slice(&[0, 0]);
-        out.extend_from_slice(&(shape.suffixes_len as u32).to_le_bytes());
+        out.extend_from_slice(&(shape.tails_len as u32).to_le_bytes());
         out.extend_from_slice(&shape.seq_min.to_le_bytes());
         if self.has_expiries {
             out.extend_from_slice(&shape.expiry_min.to_le_bytes());
@@ -145,9 +161,10 @@ impl BlockBuilder {
 
     fn push_rows(&self, out: &mut Vec<u8>, shape: &Shape) {
         for index in 0..self.count() {
-            let key_end = self.key_ends[index] as usize - (index + 1) * shape.prefix_len;
-            push_number(out, key_end as u64, 1 << shape.key_code);
-            push_number(out, u64::from(self.value_ends[index]), 1 << shape.value_code);
+            let apart = (index + 1) * (shape.prefix_len + shape.head_len);
+            let tail_end = self.key_ends[index] as usize - apart;
+            push_number(out, tail_end as u64, end_width(shape.tail_code));
+            push_number(out, u64::from(self.value_ends[index]), end_width(shape.value_code));
             push_number(out, self.seqs[index] - shape.seq_min, delta_width(shape.seq_code));
             push_number(out, u64::from(self.kinds[index]), usize::from(self.has_kinds));
             let expiry = match self.expiries[index] {
@@ -186,11 +203,21 @@ pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
     len.min(usize::from(u16::MAX))
 }
 
-fn end_code(max: usize) -> u8 {
+/// Distances between neighbouring ends.
+fn lengths(ends: &[u32]) -> impl Iterator<Item = usize> {
+    let starts = std::iter::once(&0).chain(ends);
+    starts.zip(ends).map(|(start, end)| (end - start) as usize)
+}
+
+/// Code of the width of `ends`, whose last number will be `max`.
+fn end_code(ends: &[u32], max: usize) -> u8 {
+    let mut lengths = lengths(ends);
+    let first = lengths.next();
     match max {
-        0..=0xFF => 0,
-        0x100..=0xFFFF => 1,
-        _ => 2,
+        _ if lengths.all(|len| Some(len) == first) => 0,
+        0..=0xFF => 1,
+        0x100..=0xFFFF => 2,
+        _ => 3,
     }
 }
 

@@ -9,22 +9,25 @@
 //! | bytes | content |
 //! |---|---|
 //! | 2 | `n`, at least 1 |
-//! | 1 | widths: bits 0–1 of key ends (`1 << code` bytes, code ≤ 2), bits 2–3 of value ends (the same), bits 4–7 of sequence deltas (code 0 = all equal, else `1 << (code - 1)` bytes, code ≤ 4) |
-//! | 1 | bits 0–2 expiry width (as sequence deltas; 0 = no entry expires), bit 3: rows have a kind (else every entry is a put), other bits zero |
+//! | 1 | widths: bits 0–1 of tail ends (code 0 = no such number: all tails are equally long; else `1 << (code - 1)` bytes), bits 2–3 of value ends (the same), bits 4–7 of sequence deltas (code 0 = all equal, else `1 << (code - 1)` bytes, code ≤ 4) |
+//! | 1 | bits 0–2 expiry width (as sequence deltas; 0 = no entry expires), bit 3: rows have a kind (else every entry is a put), bit 4: keys are split, other bits zero |
 //! | 2 | length of the prefix that all keys share |
-//! | 2 | zero |
-//! | 4 | length of all suffixes together |
+//! | 4 | length of all tails together |
 //! | 8 | smallest sequence number |
 //! | 8 | smallest expiry; only with expiry width > 0 |
 //! | n | tags |
 //! | n × row | rows |
 //! | 4n | heads: the first four bytes of each suffix, padded with zeroes, as a big-endian number |
-//! | | prefix, suffixes, values |
+//! | | prefix, tails, values |
+//!
+//! A suffix is what follows the prefix in a key. Where every suffix has four bytes at least, keys are
+//! *split*: the tail is what follows the head. Else the tail is the whole suffix.
 //!
 //! A row has the numbers of one entry side by side, because whoever needs one of them needs all:
-//! key end, counted from the start of the suffixes; value end, counted from the start of the
-//! values; sequence number minus the smallest; kind (1 byte), only with the kind bit; expiry, 0 =
-//! never, else expiry minus the smallest plus one.
+//! tail end, counted from the start of the tails; value end, counted from the start of the values;
+//! sequence number minus the smallest; kind (1 byte), only with the kind bit; expiry, 0 = never, else
+//! expiry minus the smallest plus one. Keys of one length, values of one length and records of one
+//! sequence number, which is what flush and compaction write, need no rows at all.
 //!
 //! In a table a block is followed by an 8-byte trailer, see [`crate::table::format`].
 
@@ -43,7 +46,15 @@ pub use builder::BlockBuilder;
 pub(crate) use builder::shared_prefix;
 
 /// Bytes of the fixed part of a block.
-const HEADER_BYTES: usize = 20;
+const HEADER_BYTES: usize = 18;
+
+/// Bytes of a head.
+const HEAD_BYTES: usize = 4;
+
+/// Flag: rows have a kind.
+const HAS_KINDS: u8 = 1 << 3;
+/// Flag: tails begin behind the heads.
+const IS_SPLIT: u8 = 1 << 4;
 
 /// Most entries in one block.
 pub const ENTRIES_MAX: usize = 4096;
@@ -107,19 +118,19 @@ pub fn columns_bytes(start: &[u8]) -> usize {
     let word = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let (widths, flags) = (header[2], header[3]);
     let expiry = delta_width(flags & 7);
-    let row = (1 << (widths & 3))
-        + (1 << (widths >> 2 & 3))
+    let row = end_width(widths & 3)
+        + end_width(widths >> 2 & 3)
         + delta_width(widths >> 4)
         + usize::from(flags >> 3 & 1)
         + expiry;
-    let suffixes = u32::from_le_bytes(chunk(header, 8)) as usize;
+    let tails = u32::from_le_bytes(chunk(header, 6)) as usize;
     let first = if expiry > 0 { 8 } else { 0 };
-    HEADER_BYTES + first + word(0) * (1 + row + 4) + word(4) + suffixes
+    HEADER_BYTES + first + word(0) * (1 + row + HEAD_BYTES) + word(4) + tails
 }
 
 /// Where the parts of a block are; apart from its bytes, so that a cursor can keep it.
 ///
-/// Every place up to `suffixes_at` and `values_at` is inside the bytes it was parsed from, and the
+/// Every place up to `tails_at` and `values_at` is inside the bytes it was parsed from, and the
 /// methods must be given those bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
@@ -128,8 +139,14 @@ pub struct Layout {
     rows_at: usize,
     row_len: usize,
     heads_at: usize,
-    key_end: Field,
+    /// Bytes of each suffix that are only in its head: all of a head, or none.
+    head_len: usize,
+    tail_end: Field,
+    /// Length of each tail where rows have no tail ends, else 0.
+    tail_len: usize,
     value_end: Field,
+    /// Length of each value where rows have no value ends, else 0.
+    value_len: usize,
     seq: Field,
     /// Width 0 = every entry is a put.
     kind: Field,
@@ -137,7 +154,7 @@ pub struct Layout {
     seq_min: Seq,
     expiry_min: u64,
     prefix_at: usize,
-    suffixes_at: usize,
+    tails_at: usize,
     values_at: usize,
 }
 
@@ -165,9 +182,9 @@ impl Layout {
         };
         let count = usize::from(u16::from_le_bytes([header[0], header[1]]));
         let (widths, flags) = (header[2], header[3]);
-        let (key_code, value_code, seq_code) = (widths & 3, widths >> 2 & 3, widths >> 4);
+        let (tail_code, value_code, seq_code) = (widths & 3, widths >> 2 & 3, widths >> 4);
         let expiry_code = flags & 7;
-        if count == 0 || key_code > 2 || value_code > 2 || seq_code > 4 || expiry_code > 4 {
+        if count == 0 || seq_code > 4 || expiry_code > 4 || flags >= IS_SPLIT << 1 {
             return Err(Damaged("impossible counts or widths in a block"));
         }
         let tags_at = HEADER_BYTES + if expiry_code > 0 { 8 } else { 0 };
@@ -177,16 +194,17 @@ impl Layout {
             row_len += width;
             Field { at, width }
         };
-        let key_end = field(1 << key_code);
-        let value_end = field(1 << value_code);
+        let tail_end = field(end_width(tail_code));
+        let value_end = field(end_width(value_code));
         let seq = field(delta_width(seq_code));
-        let kind = field(usize::from(flags >> 3 & 1));
+        let kind = field(usize::from(flags & HAS_KINDS != 0));
         let expiry = field(delta_width(expiry_code));
         let rows_at = tags_at + count;
         let heads_at = rows_at + count * row_len;
-        let prefix_at = heads_at + count * 4;
-        let suffixes_at = prefix_at + usize::from(u16::from_le_bytes([header[4], header[5]]));
-        let values_at = suffixes_at + u32::from_le_bytes(chunk(header, 8)) as usize;
+        let prefix_at = heads_at + count * HEAD_BYTES;
+        let tails_at = prefix_at + usize::from(u16::from_le_bytes([header[4], header[5]]));
+        let tails_len = u32::from_le_bytes(chunk(header, 6)) as usize;
+        let values_at = tails_at + tails_len;
         if values_at > bytes.len() {
             return Err(Damaged("block shorter than what it announces"));
         }
@@ -196,18 +214,21 @@ impl Layout {
             rows_at,
             row_len,
             heads_at,
-            key_end,
+            head_len: if flags & IS_SPLIT != 0 { HEAD_BYTES } else { 0 },
+            tail_end,
+            tail_len: if tail_code == 0 { tails_len / count } else { 0 },
             value_end,
+            value_len: if value_code == 0 { (bytes.len() - values_at) / count } else { 0 },
             seq,
             kind,
             expiry,
-            seq_min: u64::from_le_bytes(chunk(header, 12)),
+            seq_min: u64::from_le_bytes(chunk(header, 10)),
             expiry_min: match expiry_code {
                 0 => 0,
                 _ => u64::from_le_bytes(chunk(bytes, HEADER_BYTES)),
             },
             prefix_at,
-            suffixes_at,
+            tails_at,
             values_at,
         })
     }
@@ -226,43 +247,56 @@ impl Layout {
     /// The prefix of every key.
     #[inline]
     pub fn prefix<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.prefix_at..self.suffixes_at]
+        &bytes[self.prefix_at..self.tails_at]
     }
 
-    /// Range of the suffix of entry `index`, whose predecessor's ends at `start`.
+    /// Head of entry `index`, and how many bytes of its suffix are nowhere else: all four, or none.
     #[inline]
-    pub(crate) fn suffix_from(
+    pub(crate) fn head(&self, bytes: &[u8], index: usize) -> (u32, usize) {
+        let head = u32::from_le_bytes(chunk(bytes, self.heads_at + index * HEAD_BYTES));
+        (head, self.head_len)
+    }
+
+    #[inline]
+    fn tail_end(&self, bytes: &[u8], index: usize) -> usize {
+        let end = self.tail_end.get(bytes, self.row(index)) as usize;
+        self.tails_at + end + (index + 1) * self.tail_len
+    }
+
+    #[inline]
+    fn value_end(&self, bytes: &[u8], index: usize) -> usize {
+        let end = self.value_end.get(bytes, self.row(index)) as usize;
+        self.values_at + end + (index + 1) * self.value_len
+    }
+
+    /// Range of the tail of entry `index`, whose predecessor's ends at `start`.
+    #[inline]
+    pub(crate) fn tail_from(
         &self,
         bytes: &[u8],
         start: usize,
         index: usize,
     ) -> Result<Range<usize>, Damaged> {
-        let range = start..self.suffixes_at + self.key_end.get(bytes, self.row(index)) as usize;
+        let range = start..self.tail_end(bytes, index);
         match start <= range.end && range.end <= self.values_at {
             true => Ok(range),
             false => Err(Damaged("key outside its block")),
         }
     }
 
-    /// Range of what comes after the prefix in the key of entry `index`.
+    /// Range of what comes after the prefix, or after the head, in the key of entry `index`.
     #[inline]
-    pub(crate) fn suffix(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
-        let before = match index {
-            0 => 0,
-            _ => self.key_end.get(bytes, self.row(index - 1)) as usize,
-        };
-        self.suffix_from(bytes, self.suffixes_at + before, index)
+    fn tail(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
+        self.tail_from(bytes, self.starts(bytes, index).0, index)
     }
 
-    /// Where suffix and value of entry `index` start.
+    /// Where tail and value of entry `index` start.
     #[inline]
     pub(crate) fn starts(&self, bytes: &[u8], index: usize) -> (usize, usize) {
-        if index == 0 {
-            return (self.suffixes_at, self.values_at);
+        match index.checked_sub(1) {
+            None => (self.tails_at, self.values_at),
+            Some(before) => (self.tail_end(bytes, before), self.value_end(bytes, before)),
         }
-        let row = self.row(index - 1);
-        let suffix = self.suffixes_at + self.key_end.get(bytes, row) as usize;
-        (suffix, self.values_at + self.value_end.get(bytes, row) as usize)
     }
 
     /// Range of the value of entry `index`, whose predecessor's ends at `start`.
@@ -273,7 +307,7 @@ impl Layout {
         start: usize,
         index: usize,
     ) -> Result<Range<usize>, Damaged> {
-        let range = start..self.values_at + self.value_end.get(bytes, self.row(index)) as usize;
+        let range = start..self.value_end(bytes, index);
         match start <= range.end && range.end <= bytes.len() {
             true => Ok(range),
             false => Err(Damaged("value outside its block")),
@@ -283,11 +317,7 @@ impl Layout {
     /// Range of the value of entry `index`.
     #[inline]
     pub(crate) fn value(&self, bytes: &[u8], index: usize) -> Result<Range<usize>, Damaged> {
-        let before = match index {
-            0 => 0,
-            _ => self.value_end.get(bytes, self.row(index - 1)) as usize,
-        };
-        self.value_from(bytes, self.values_at + before, index)
+        self.value_from(bytes, self.starts(bytes, index).1, index)
     }
 
     /// Sequence number, kind and expiry of entry `index`.
@@ -306,6 +336,12 @@ impl Layout {
         let seq = self.seq_min.wrapping_add(self.seq.get(bytes, row));
         Ok(Record { seq, kind, expire_at_ms })
     }
+}
+
+/// Width of the ends in a row; 0 = there are none.
+#[inline]
+fn end_width(code: u8) -> usize {
+    if code == 0 { 0 } else { 1 << (code - 1) }
 }
 
 /// Width of a delta column with a checked code.
@@ -349,10 +385,10 @@ impl<'a> Block<'a> {
         self.layout.prefix(self.bytes)
     }
 
-    /// What comes after the prefix in the key of entry `index`.
+    /// What comes after the prefix, or after the head, in the key of entry `index`.
     #[inline]
-    pub fn suffix(&self, index: usize) -> Result<&'a [u8], Damaged> {
-        Ok(&self.bytes[self.layout.suffix(self.bytes, index)?])
+    fn tail(&self, index: usize) -> Result<&'a [u8], Damaged> {
+        Ok(&self.bytes[self.layout.tail(self.bytes, index)?])
     }
 
     /// Value of entry `index`.
@@ -369,7 +405,8 @@ impl<'a> Block<'a> {
 
     /// The whole key of entry `index`.
     pub fn key(&self, index: usize) -> Result<Vec<u8>, Damaged> {
-        Ok([self.prefix(), self.suffix(index)?].concat())
+        let (head, head_len) = self.layout.head(self.bytes, index);
+        Ok([self.prefix(), &head.to_be_bytes()[..head_len], self.tail(index)?].concat())
     }
 
     /// Tags of all entries.
@@ -384,21 +421,21 @@ impl<'a> Block<'a> {
     /// # Errors
     /// `Damaged` with the first contradiction.
     pub fn verify(&self) -> Result<(), Damaged> {
-        let mut previous: Option<&[u8]> = None;
+        let mut previous: Option<(u32, &[u8])> = None;
         for index in 0..self.count() {
-            let suffix = self.suffix(index)?;
-            if previous.is_some_and(|previous| previous >= suffix) {
+            let ((head, head_len), tail) = (self.layout.head(self.bytes, index), self.tail(index)?);
+            if previous.is_some_and(|previous| previous >= (head, tail)) {
                 return Err(Damaged("keys out of order"));
             }
-            if self.head(index) != head_of(suffix) {
+            if head_len == 0 && head != head_of(tail) {
                 return Err(Damaged("key head does not match its key"));
             }
             self.value(index)?;
             self.record(index)?;
-            previous = Some(suffix);
+            previous = Some((head, tail));
         }
         let last = self.count() - 1;
-        let keys_end = self.layout.suffix(self.bytes, last)?.end;
+        let keys_end = self.layout.tail(self.bytes, last)?.end;
         let values_end = self.layout.value(self.bytes, last)?.end;
         match keys_end == self.layout.values_at && values_end == self.bytes.len() {
             true => Ok(()),

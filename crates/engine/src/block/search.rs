@@ -9,20 +9,22 @@ const HEADS_COUNTED: usize = 64;
 
 impl Block<'_> {
     #[inline]
-    pub(super) fn head(&self, index: usize) -> u32 {
-        u32::from_le_bytes(chunk(self.bytes, self.layout.heads_at + index * 4))
+    fn head(&self, index: usize) -> u32 {
+        self.layout.head(self.bytes, index).0
     }
 
     /// Index of the entry whose key is `key`, which has hash `hash`.
     #[inline]
     pub fn find(&self, key: &[u8], hash: u64) -> Result<Option<usize>, Damaged> {
         let Some(suffix) = key.strip_prefix(self.prefix()) else { return Ok(None) };
+        let head = head_of(suffix);
+        let Some(tail) = suffix.get(self.layout.head_len..) else { return Ok(None) };
         let tag = tag_of(hash);
         let tags = self.tags();
         let mut from = 0;
         while let Some(step) = memchr::memchr(tag, &tags[from..]) {
             let index = from + step;
-            if self.suffix(index)? == suffix {
+            if self.head(index) == head && self.tail(index)? == tail {
                 return Ok(Some(index));
             }
             from = index + 1;
@@ -47,19 +49,19 @@ impl Block<'_> {
             return Ok(low);
         }
         let high = self.first_head(|at| at <= head);
-        self.seek_among_equal(low, high, suffix)
+        self.seek_among_equal(low, high, suffix.get(self.layout.head_len..).unwrap_or_default())
     }
 
-    /// First entry in `low..high`, which share their head, whose suffix is not before `suffix`.
+    /// First entry in `low..high`, which share their head, whose tail is not before `tail`.
     fn seek_among_equal(
         &self,
         mut low: usize,
         mut high: usize,
-        suffix: &[u8],
+        tail: &[u8],
     ) -> Result<usize, Damaged> {
         while low < high {
             let middle = low.midpoint(high);
-            if self.suffix(middle)? < suffix {
+            if self.tail(middle)? < tail {
                 low = middle + 1;
             } else {
                 high = middle;

@@ -77,10 +77,49 @@ fn widths_follow_the_largest_number() {
 }
 
 #[test]
-fn equal_sequence_numbers_and_plain_puts_cost_nothing() {
-    let plain = BTreeMap::from([(b"ka".to_vec(), put(9, b"")), (b"kb".to_vec(), put(9, b""))]);
-    // Header, tags, rows of a key end and a value end, heads, prefix, suffixes.
-    assert_eq!(build(&plain).len(), 20 + 2 + 2 * 2 + 8 + 1 + 2);
+fn what_is_equal_costs_nothing() {
+    let equal = BTreeMap::from([
+        (b"key-of-1".to_vec(), put(9, b"one")),
+        (b"key-to-2".to_vec(), put(9, b"two")),
+    ]);
+    check(
+        &equal,
+        &[b"key-".to_vec(), b"key-of-".to_vec(), b"key-of-11".to_vec(), b"key-to".to_vec()],
+    );
+    // Header, tags, heads, prefix; nothing is left for the tails; values.
+    assert_eq!(build(&equal).len(), 18 + 2 + 8 + 4 + 6);
+}
+
+#[test]
+fn short_suffixes_are_not_split() {
+    let short = BTreeMap::from([(b"ka".to_vec(), put(9, b"")), (b"kb".to_vec(), put(9, b""))]);
+    check(&short, &[b"k".to_vec(), b"ka\0".to_vec(), b"kaa".to_vec(), b"kb\0\0\0\0".to_vec()]);
+    // Header, tags, heads, prefix, tails.
+    assert_eq!(build(&short).len(), 18 + 2 + 8 + 1 + 2);
+    let mixed = BTreeMap::from([
+        (b"k".to_vec(), put(9, b"1")),
+        (b"k\0".to_vec(), put(8, b"22")),
+        (b"k\0\0\0\0\0".to_vec(), put(7, b"")),
+    ]);
+    check(
+        &mixed,
+        &[b"k\0\0".to_vec(), b"k\0\0\0\0".to_vec(), b"k\0\0\0\0\0\0".to_vec(), b"l".to_vec()],
+    );
+}
+
+#[test]
+fn keys_and_values_of_many_lengths_are_found() {
+    let model: BTreeMap<Vec<u8>, Stored> = (0..90u32)
+        .map(|i| {
+            let key = [b"prefix".as_slice(), &i.to_be_bytes(), &vec![7; i as usize % 30]].concat();
+            (key, put(u64::from(i), &vec![i as u8; i as usize * 5 % 41]))
+        })
+        .collect();
+    let probes: Vec<Vec<u8>> = (0..99u32)
+        .map(|i| [b"prefix".as_slice(), &i.to_be_bytes(), &[7; 3]].concat())
+        .chain([b"prefix".to_vec(), b"prefix\0\0".to_vec(), b"prefiy".to_vec()])
+        .collect();
+    check(&model, &probes);
 }
 
 #[test]

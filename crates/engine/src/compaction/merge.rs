@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aidb_base::{FileNumber, Result, Seq};
 
 use super::cuts::Cuts;
+use super::levelling::Levelling;
 use super::older::OlderTables;
 use super::outputs::Outputs;
 use super::plan::CompactionPlan;
@@ -26,6 +27,7 @@ pub(super) struct Merge<'a> {
     tree: &'a Tree,
     inputs: &'a [Arc<TableFile>],
     older: OlderTables,
+    levelling: Levelling,
     cuts: Cuts,
     outputs: Outputs<'a>,
     /// Carriers that the outputs replace, by number.
@@ -60,6 +62,7 @@ impl<'a> Merge<'a> {
             tree,
             inputs,
             older: OlderTables::new(plan, tree),
+            levelling: Levelling::new(plan, tree, inputs),
             cuts: Cuts::new(plan, tree, context.options.table_bytes_max),
             outputs: Outputs::new(plan, context, tree, newest.max(applied)),
             carriers_replaced: Vec::new(),
@@ -133,7 +136,8 @@ impl<'a> Merge<'a> {
         if self.cuts.is_due(entry.key, self.outputs.open_bytes()) {
             self.outputs.close_table()?;
         }
-        self.outputs.add(entry)
+        let seq = self.levelling.seq_for(entry.key, entry.seq);
+        self.outputs.add(&Entry { seq, ..*entry })
     }
 
     /// Range tombstones of the inputs, and of all carriers, that may still cover something go to

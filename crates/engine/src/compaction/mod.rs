@@ -9,6 +9,7 @@
 //! computed from it upwards, and only the levels that are needed are used.
 
 mod cuts;
+mod levelling;
 mod merge;
 mod older;
 mod outputs;
@@ -25,7 +26,7 @@ use crate::options::Options;
 use crate::version::Version;
 
 pub(crate) use outputs::Outputs;
-pub use picker::{pick_full_step, pick_plan};
+pub use picker::{Occasion, pick_full_step, pick_plan};
 pub use plan::{Action, CompactionPlan, PlanInput, Reason};
 pub(crate) use run::added;
 pub use run::{CompactionContext, CompactionStats, run};
@@ -34,9 +35,9 @@ pub use targets::{LAST_LEVEL, Targets};
 pub(crate) use targets::{filter_bits, run_codec};
 
 /// Chooses the next compaction of `version`; `None` = it is at rest.
-pub fn pick(version: &Version, options: &Options, now_ms: u64) -> Option<CompactionPlan> {
+pub fn pick(version: &Version, options: &Options, occasion: Occasion) -> Option<CompactionPlan> {
     let trees: Vec<_> = version.trees().filter_map(|tree| shape_of(version, tree.id)).collect();
-    pick_plan(&trees, &sparse_blobs(version, options), options, now_ms)
+    pick_plan(&trees, &sparse_blobs(version, options), options, occasion)
 }
 
 /// Chooses the next step of a full compaction of `keyspace`; `None` = done. To compact all that is

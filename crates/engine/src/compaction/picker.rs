@@ -2,8 +2,9 @@
 //!
 //! Order of preference: tables that range tombstones made worthless (free), then whatever is over
 //! its limit by the largest factor (runs of level 0 against `l0_runs_trigger`, bytes of a level
-//! against its target), then blob files with too many dead bytes, then space that deletes hide.
-//! Nothing here waits for new writes: an idle database comes to rest only when none is left.
+//! against its target), then blob files with too many dead bytes, then space that deletes hide, and
+//! at rest space that newer records hide. Nothing here waits for new writes: an idle database comes
+//! to rest only when none is left.
 
 use aidb_base::{FileNumber, KeyspaceId};
 
@@ -14,30 +15,46 @@ use super::targets::{LAST_LEVEL, Targets, filter_bits};
 use crate::options::Options;
 use crate::version::TableMeta;
 
-/// Fewest and most runs of level 0 merged at once.
+/// Fewest and most runs of level 0 merged at once; while writers are busy the fewest are the most,
+/// because a later push may save the merge.
 const RUNS_MERGED_MIN: usize = 4;
 const RUNS_MERGED_MAX: usize = 8;
+/// Bytes of level 0 per byte it meets in the base level from which it is pushed there.
+const PUSHED_SHARE: f64 = 0.4;
+/// Share of all records that level 0 hides from which it is pushed down: while there is writing, and
+/// at rest.
+const HIDING_SHARE_MAX: f64 = 1.0 / 6.0;
+const HIDING_SHARE_RESTING_MAX: f64 = 0.04;
 /// Tables of one level taken at once.
 const TABLES_TAKEN_MAX: usize = 8;
 /// As above in a full compaction, which takes them whatever they overlap: a step must end before
 /// writers notice that level 0 has to wait.
 const FULL_TABLES_TAKEN_MAX: usize = 2;
 
+/// When a compaction is chosen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Occasion {
+    /// Milliseconds since the epoch.
+    pub now_ms: u64,
+    /// Whether everything written is in tables.
+    pub is_resting: bool,
+}
+
 /// Chooses the next compaction of `trees`; `sparse_blobs` are blob files below the live ratio.
 pub fn pick_plan(
     trees: &[TreeShape<'_>],
     sparse_blobs: &[FileNumber],
     options: &Options,
-    now_ms: u64,
+    occasion: Occasion,
 ) -> Option<CompactionPlan> {
-    let planners: Vec<_> =
-        trees.iter().map(|tree| Planner::new(tree, sparse_blobs, options)).collect();
+    let planner = |tree| Planner::new(tree, sparse_blobs, options, occasion);
+    let planners: Vec<_> = trees.iter().map(planner).collect();
     planners
         .iter()
         .find_map(reclaim::plan_drop)
-        .or_else(|| plan_by_score(&planners, now_ms))
+        .or_else(|| plan_by_score(&planners))
         .or_else(|| planners.iter().find_map(reclaim::plan_blobs))
-        .or_else(|| planners.iter().find_map(|planner| reclaim::plan_idle(planner, now_ms)))
+        .or_else(|| planners.iter().find_map(reclaim::plan_idle))
 }
 
 /// Chooses the next step of a full compaction of `tree`: afterwards every record that was in a
@@ -49,7 +66,7 @@ pub fn pick_full_step(
     options: &Options,
     below: FileNumber,
 ) -> Option<CompactionPlan> {
-    let planner = Planner::new(tree, sparse_blobs, options);
+    let planner = Planner::new(tree, sparse_blobs, options, Occasion::default());
     let old = |tables: &[&TableMeta]| tables.iter().any(|table| table.number < below);
     let plan = reclaim::plan_drop(&planner).or_else(|| {
         if tree.l0.iter().any(|run| old(&run.tables)) {
@@ -69,7 +86,7 @@ pub fn pick_full_step(
 }
 
 /// Takes the candidate most over its limit for which there is something to do.
-fn plan_by_score(planners: &[Planner<'_>], now_ms: u64) -> Option<CompactionPlan> {
+fn plan_by_score(planners: &[Planner<'_>]) -> Option<CompactionPlan> {
     let mut candidates: Vec<(f64, &Planner<'_>, u8)> = Vec::new();
     for planner in planners {
         candidates.push((planner.l0_score(), planner, 0));
@@ -81,7 +98,7 @@ fn plan_by_score(planners: &[Planner<'_>], now_ms: u64) -> Option<CompactionPlan
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
     candidates.into_iter().find_map(|(_, planner, level)| match level {
         0 => planner.plan_l0(),
-        _ => planner.plan_level(level, now_ms),
+        _ => planner.plan_level(level),
     })
 }
 
@@ -91,11 +108,17 @@ pub(super) struct Planner<'a> {
     pub options: &'a Options,
     pub targets: Targets,
     pub sparse_blobs: &'a [FileNumber],
+    pub occasion: Occasion,
 }
 
 impl<'a> Planner<'a> {
-    fn new(tree: &'a TreeShape<'a>, sparse_blobs: &'a [FileNumber], options: &'a Options) -> Self {
-        Self { tree, options, targets: Targets::new(tree, options), sparse_blobs }
+    fn new(
+        tree: &'a TreeShape<'a>,
+        sparse_blobs: &'a [FileNumber],
+        options: &'a Options,
+        occasion: Occasion,
+    ) -> Self {
+        Self { tree, options, targets: Targets::new(tree, options), sparse_blobs, occasion }
     }
 
     pub fn keyspace(&self) -> KeyspaceId {
@@ -103,7 +126,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Runs at which level 0 is looked at: never above what slows writers down.
-    fn l0_trigger(&self) -> usize {
+    pub fn l0_trigger(&self) -> usize {
         let options = self.options;
         let limit = options.l0_runs_slowdown.min(options.l0_runs_stop);
         options.l0_runs_trigger.min(limit).max(2)
@@ -123,14 +146,26 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Pushes level 0 down when that is cheap for its size, else merges similar runs within it.
+    /// Whether so much is hidden by newer records of level 0 that it is worth a push.
+    pub fn is_hiding_much(&self) -> bool {
+        let limit = match self.occasion.is_resting {
+            true => HIDING_SHARE_RESTING_MAX,
+            false => HIDING_SHARE_MAX,
+        };
+        let l0: u64 = self.tree.l0.iter().map(RunShape::entries).sum();
+        let all = self.tree.entries();
+        let hidden = all.saturating_sub(self.tree.live_keys).min(l0);
+        hidden > 0 && hidden as f64 >= all as f64 * limit
+    }
+
+    /// Pushes level 0 down when that is cheap for its size or frees much, else merges similar runs
+    /// within it.
     fn plan_l0(&self) -> Option<CompactionPlan> {
         let l0 = &self.tree.l0;
         let tables: Vec<_> = l0.iter().flat_map(|run| run.tables.iter().copied()).collect();
         let (smallest, largest) = bounds(&tables);
         let below = bytes_of(overlapping(self.tree.level(self.targets.base), smallest, largest));
-        let cost_max = (self.options.level_fanout / 2).max(2);
-        if bytes_of(&tables).saturating_mul(cost_max) >= below {
+        if bytes_of(&tables) as f64 >= below as f64 * PUSHED_SHARE || self.is_hiding_much() {
             return self.push_runs();
         }
         if let Some(window) = self.similar_runs() {
@@ -141,10 +176,13 @@ impl<'a> Planner<'a> {
         crowded.then(|| self.merge_runs(self.cheapest_runs()))
     }
 
-    /// The newest neighbouring runs of similar size, at least four.
+    /// The newest neighbouring runs of similar size, if they are enough.
     fn similar_runs(&self) -> Option<&[RunShape<'a>]> {
         let l0 = &self.tree.l0;
-        let fewest = RUNS_MERGED_MIN.min(self.l0_trigger());
+        let fewest = match self.occasion.is_resting {
+            true => RUNS_MERGED_MIN.min(self.l0_trigger()),
+            false => RUNS_MERGED_MAX.min(2 * self.l0_trigger()),
+        };
         (0..l0.len()).find_map(|from| {
             let mut bytes = 0;
             let mut count = 0;
@@ -222,14 +260,14 @@ impl<'a> Planner<'a> {
 
     /// The table of `level` that is cheapest to merge down for what it brings, and neighbours that
     /// come for free.
-    fn plan_level(&self, level: u8, now_ms: u64) -> Option<CompactionPlan> {
+    fn plan_level(&self, level: u8) -> Option<CompactionPlan> {
         let tables = self.tree.level(level);
         let next = self.tree.level(level + 1);
         let below = |table: &TableMeta| overlapping(next, &table.smallest, &table.largest);
         let cost = |table: &TableMeta| {
             let bytes = table.bytes.max(1) as f64;
             let cost = (bytes + bytes_of(below(table)) as f64) / bytes;
-            cost / (1.0 + 3.0 * reclaim::hidden_share(table, now_ms))
+            cost / (1.0 + 3.0 * reclaim::hidden_share(table, self.occasion.now_ms))
         };
         let order = |a: &usize, b: &usize| cost(tables[*a]).total_cmp(&cost(tables[*b]));
         let mut from = (0..tables.len()).min_by(order)?;

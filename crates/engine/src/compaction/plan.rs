@@ -17,6 +17,8 @@ pub enum Reason {
     LevelFull,
     /// Deletes hide space below them.
     Tombstones,
+    /// Newer records hide space below them.
+    Hidden,
     /// Range tombstones hide space, or can be dropped.
     RangeTombstones,
     /// Blob files hold too many dead bytes.

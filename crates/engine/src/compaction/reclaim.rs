@@ -103,11 +103,24 @@ fn rewrite_some(
     (!taken.is_empty()).then(|| planner.rewrite(reason, level, run, taken))
 }
 
-/// What a database without other work does about the space that deletes hide.
-pub(super) fn plan_idle(planner: &Planner<'_>, now_ms: u64) -> Option<CompactionPlan> {
+/// What a database without other work does about space that is hidden.
+pub(super) fn plan_idle(planner: &Planner<'_>) -> Option<CompactionPlan> {
+    let now_ms = planner.occasion.now_ms;
     plan_deletes(planner, now_ms)
+        .or_else(|| plan_hidden(planner))
         .or_else(|| plan_stale(planner, now_ms))
         .or_else(|| plan_carriers(planner))
+}
+
+/// Pushes level 0 down for the space it hides, once nothing is written any more and unless it is
+/// small, or has far fewer runs than are wanted there.
+fn plan_hidden(planner: &Planner<'_>) -> Option<CompactionPlan> {
+    let l0 = &planner.tree.l0;
+    let is_worth_it = l0.len() >= planner.l0_trigger() / 4
+        && planner.tree.l0_bytes() >= planner.options.memtable_bytes_max as u64 / 2;
+    let is_due = planner.occasion.is_resting && is_worth_it && planner.is_hiding_much();
+    let plan = if is_due { planner.push_runs() } else { None };
+    plan.map(|plan| CompactionPlan { reason: Reason::Hidden, ..plan })
 }
 
 /// Merges down tables with many deletes; they end in the last level, where none is kept.

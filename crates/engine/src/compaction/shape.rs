@@ -20,6 +20,11 @@ impl RunShape<'_> {
     pub fn bytes(&self) -> u64 {
         bytes_of(&self.tables)
     }
+
+    /// Records of its tables.
+    pub fn entries(&self) -> u64 {
+        entries_of(&self.tables)
+    }
 }
 
 /// A range tombstone and the table that carries it.
@@ -46,6 +51,8 @@ pub struct TreeShape<'a> {
     pub carriers: Vec<(u8, &'a TableMeta)>,
     /// Every range tombstone.
     pub tombstones: Vec<Carried<'a>>,
+    /// Keys with a value.
+    pub live_keys: u64,
 }
 
 impl<'a> TreeShape<'a> {
@@ -58,6 +65,7 @@ impl<'a> TreeShape<'a> {
             levels: Default::default(),
             carriers: Vec::new(),
             tombstones,
+            live_keys: state.live_keys,
         };
         let mut placed: Vec<_> = state.tables.values().collect();
         placed.sort_unstable_by(|a, b| a.meta.smallest.cmp(&b.meta.smallest));
@@ -92,6 +100,11 @@ impl<'a> TreeShape<'a> {
         l0.chain(levels.map(|(tables, level)| (level, 0, tables.as_slice())))
     }
 
+    /// Records of all tables.
+    pub fn entries(&self) -> u64 {
+        self.runs().map(|(_, _, tables)| entries_of(tables)).sum()
+    }
+
     /// Bytes of level 0.
     pub fn l0_bytes(&self) -> u64 {
         self.l0.iter().map(RunShape::bytes).sum()
@@ -101,6 +114,10 @@ impl<'a> TreeShape<'a> {
 /// Bytes of `tables`.
 pub(super) fn bytes_of(tables: &[&TableMeta]) -> u64 {
     tables.iter().map(|table| table.bytes).sum()
+}
+
+fn entries_of(tables: &[&TableMeta]) -> u64 {
+    tables.iter().map(|table| table.entries).sum()
 }
 
 /// The part of a sorted run that overlaps `smallest..=largest`.

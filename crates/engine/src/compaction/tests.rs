@@ -2,4 +2,5 @@
 
 mod golden;
 pub(crate) mod harness;
+mod levelling;
 mod model;

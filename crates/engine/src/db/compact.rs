@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aidb_base::{Error, KeyspaceId, Result};
 
 use super::flush::Written;
+use super::view::ReadView;
 use super::{Db, Inner};
-use crate::compaction::{self, CompactionContext, CompactionPlan};
+use crate::compaction::{self, CompactionContext, CompactionPlan, Occasion};
 use crate::events::Event;
 use crate::version::{Version, VersionEdit};
 
@@ -32,15 +33,22 @@ impl Inner {
         let _one_at_a_time = self.compaction_lock.lock();
         // Ends last: the files that the compaction made obsolete are gone by then.
         let _running = Running::new(&self.counters.compactions_running);
-        let version = self.view.load().version.clone();
-        match compaction::pick(&version, &self.options, self.now_ms()) {
+        let view = self.view.load_full();
+        match self.choose(&view, &view.version) {
             Some(plan) => self.run_compaction(&plan).map(|()| true),
             None => Ok(false),
         }
     }
 
-    pub(super) fn is_compaction_due(&self, version: &Version) -> bool {
-        compaction::pick(version, &self.options, self.now_ms()).is_some()
+    pub(super) fn is_compaction_due(&self, view: &ReadView) -> bool {
+        self.choose(view, &view.version).is_some()
+    }
+
+    /// The next compaction of `version` while memtables are those of `view`.
+    fn choose(&self, view: &ReadView, version: &Version) -> Option<CompactionPlan> {
+        let is_resting = view.generations().all(|generation| generation.last_seq() == 0);
+        let occasion = Occasion { now_ms: self.now_ms(), is_resting };
+        compaction::pick(version, &self.options, occasion)
     }
 
     fn run_compaction(&self, plan: &CompactionPlan) -> Result<()> {
@@ -67,7 +75,7 @@ impl Inner {
             bytes_out: stats.bytes_out,
             duration_ms: (self.now_ns() - started) / 1_000_000,
         });
-        if !self.is_compaction_due(&version) {
+        if self.choose(&self.view.load(), &version).is_none() {
             self.check_ahead(written);
         }
         Ok(())

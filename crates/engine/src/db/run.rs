@@ -161,7 +161,8 @@ struct Output<'r, 'a> {
 }
 
 impl Output<'_, '_> {
-    /// The newest version of each key that the memtable's own range tombstones leave.
+    /// The newest version of each key that the memtable's own range tombstones leave, all of them with
+    /// the memtable's last sequence number (ADR 15).
     fn add_entries(&mut self, generation: &Generation, keyspace: KeyspaceId) -> Result<()> {
         let tombstones = generation.memtable.range_tombstones(keyspace);
         let mut cursor = generation.memtable.sorted_cursor(keyspace);
@@ -177,7 +178,7 @@ impl Output<'_, '_> {
                     && tombstones.seq_covering(entry.key, Seq::MAX) > entry.seq;
                 let is_lost = is_planted(Bug::DeletesNotFlushed) && entry.kind == Kind::Delete;
                 if !covered && !is_lost {
-                    self.add(&entry)?;
+                    self.add(&Entry { seq: generation.last_seq(), ..entry })?;
                 }
             }
             cursor.next()?;

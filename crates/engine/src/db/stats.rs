@@ -168,7 +168,7 @@ impl Inner {
         let running = self.counters.compactions_running.load(Ordering::Acquire);
         let view = self.view.load();
         let compactions_pending = match running {
-            0 => u64::from(self.is_compaction_due(&view.version)),
+            0 => u64::from(self.is_compaction_due(&view)),
             running => running,
         };
         let (log_bytes, log_bytes_written, user_bytes_written) = {

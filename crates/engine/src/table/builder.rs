@@ -66,7 +66,7 @@ pub struct TableBuilder {
     block_before: Vec<u8>,
     last_key: Vec<u8>,
     index: IndexBuilder,
-    hashes: Vec<u64>,
+    hashes: filter::Hashes,
     expiring: Vec<ExpiryEntry>,
     blob_refs: BTreeMap<FileNumber, u64>,
     tombstones: Vec<RangeTombstone>,
@@ -83,7 +83,7 @@ impl TableBuilder {
         let header = FileHeader {
             magic: format::MAGIC,
             version: format::VERSION,
-            required: 0,
+            required: format::SPLIT_KEYS,
             optional: 0,
             uid: options.uid,
         };
@@ -107,7 +107,7 @@ impl TableBuilder {
             block_before: Vec::new(),
             last_key: Vec::new(),
             index: IndexBuilder::default(),
-            hashes: Vec::new(),
+            hashes: filter::Hashes::default(),
             expiring: Vec::new(),
             blob_refs: BTreeMap::new(),
             tombstones: Vec::new(),
@@ -237,7 +237,7 @@ impl TableBuilder {
         }
         let data_end = self.sink.offset();
         self.complete_properties(data_end);
-        let mut footer = Footer::default();
+        let mut footer = Footer { required: format::SPLIT_KEYS, ..Footer::default() };
         if !self.hashes.is_empty() {
             let filter = filter::build(&self.hashes, self.options.filter_bits_per_key);
             footer.filter = self.section(&filter, PayloadKind::Filter)?;

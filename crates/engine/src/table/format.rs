@@ -59,8 +59,10 @@ pub const MAGIC: [u8; 8] = *b"AIDBSST\0";
 pub const FOOTER_MAGIC: [u8; 8] = *b"AIDBEND\0";
 /// Newest format version this code reads, and the one it writes.
 pub const VERSION: u16 = 1;
+/// Required feature: blocks whose keys may be split, as [`crate::block`] says. Every table has it.
+pub const SPLIT_KEYS: u32 = 1;
 /// Required feature bits this code knows.
-pub const REQUIRED_KNOWN: u32 = 0;
+pub const REQUIRED_KNOWN: u32 = SPLIT_KEYS;
 /// Bytes of the footer.
 pub const FOOTER_BYTES: usize = 104;
 

@@ -1,6 +1,6 @@
 //! A place in a table: a block, an entry in it, and its decoded key.
 //!
-//! Moving inside a block reads the next row and copies the suffix of the key behind the prefix;
+//! Moving inside a block reads the next row and copies head and tail of the key behind the prefix;
 //! nothing is searched or parsed again.
 
 use std::ops::{ControlFlow, Range};
@@ -22,8 +22,10 @@ use super::reader::{Blocks, HeldBlock, Table};
 use super::section::Access;
 use super::stretch::{ReadAhead, Stretch};
 
-/// Short suffixes are copied as so many bytes, whatever their length, without a call.
+/// Short tails of keys are copied as so many bytes, whatever their length, without a call.
 const SHORT: usize = 16;
+/// Room behind the prefix for a head and a short tail.
+const ROOM: usize = 4 + SHORT;
 
 /// Where the raw bytes of the current block are.
 enum BlockData {
@@ -56,8 +58,8 @@ struct Row {
     key: Vec<u8>,
     key_len: usize,
     prefix_len: usize,
-    /// End of the suffix in the block.
-    suffix_end: usize,
+    /// End of the key's tail in the block.
+    tail_end: usize,
     value_start: usize,
     value_end: usize,
     record: Record,
@@ -84,7 +86,7 @@ impl Row {
             key: Vec::new(),
             key_len: 0,
             prefix_len: 0,
-            suffix_end: 0,
+            tail_end: 0,
             value_start: 0,
             value_end: 0,
             record: Record { seq: 0, kind: Kind::Put, expire_at_ms: 0 },
@@ -96,30 +98,35 @@ impl Row {
         self.key.clear();
         self.key.extend_from_slice(prefix);
         self.prefix_len = prefix.len();
-        self.key.resize(self.prefix_len + SHORT, 0);
+        self.key.resize(self.prefix_len + ROOM, 0);
     }
 
-    /// Decodes entry `index`, whose predecessor ended at `suffix_end` and `value_end`.
+    /// Decodes entry `index`, whose predecessor ended at `tail_end` and `value_end`.
     #[inline]
     fn decode(&mut self, layout: &Layout, bytes: &[u8]) -> std::result::Result<(), Damaged> {
-        let suffix = layout.suffix_from(bytes, self.suffix_end, self.index)?;
+        let tail = layout.tail_from(bytes, self.tail_end, self.index)?;
         let value = layout.value_from(bytes, self.value_end, self.index)?;
         self.record = layout.record(bytes, self.index)?;
-        (self.suffix_end, self.value_start, self.value_end) = (suffix.end, value.start, value.end);
-        self.key_len = self.prefix_len + suffix.len();
-        let room = self.key.get_mut(self.prefix_len..self.prefix_len + SHORT);
-        match (bytes.get(suffix.start..suffix.start + SHORT), room) {
-            (Some(source), Some(room)) if suffix.len() <= SHORT => room.copy_from_slice(source),
-            _ => self.set_long_suffix(&bytes[suffix]),
+        (self.tail_end, self.value_start, self.value_end) = (tail.end, value.start, value.end);
+        let (head, head_len) = layout.head(bytes, self.index);
+        self.key_len = self.prefix_len + head_len + tail.len();
+        let room = self.key.get_mut(self.prefix_len..self.prefix_len + ROOM);
+        match (bytes.get(tail.start..tail.start + SHORT), room) {
+            (Some(source), Some(room)) if tail.len() <= SHORT => {
+                room[..4].copy_from_slice(&head.to_be_bytes());
+                room[head_len..head_len + SHORT].copy_from_slice(source);
+            }
+            _ => self.set_long_key(&head.to_be_bytes()[..head_len], &bytes[tail]),
         }
         Ok(())
     }
 
     #[inline(never)]
-    fn set_long_suffix(&mut self, suffix: &[u8]) {
+    fn set_long_key(&mut self, head: &[u8], tail: &[u8]) {
         self.key.truncate(self.prefix_len);
-        self.key.extend_from_slice(suffix);
-        self.key.resize(self.key_len.max(self.prefix_len + SHORT), 0);
+        self.key.extend_from_slice(head);
+        self.key.extend_from_slice(tail);
+        self.key.resize(self.key_len.max(self.prefix_len + ROOM), 0);
     }
 
     #[inline]
@@ -275,7 +282,7 @@ impl Position {
         let bytes = bytes_of(&self.data, table, &self.stretch);
         let starts = self.layout.starts(bytes, index);
         self.row.index = index;
-        (self.row.suffix_end, self.row.value_end) = starts;
+        (self.row.tail_end, self.row.value_end) = starts;
         self.is_valid = true;
         self.decode(table)
     }
@@ -343,7 +350,7 @@ impl Position {
         let place = table.place(&index, block)?;
         let Some(data) = self.hold(table, &index, (block, place))? else { return Ok(false) };
         self.enter(table, block, data)?;
-        (self.row.suffix_end, self.row.value_end) = self.layout.starts(&[], 0);
+        (self.row.tail_end, self.row.value_end) = self.layout.starts(&[], 0);
         Ok(true)
     }
 

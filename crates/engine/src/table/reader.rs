@@ -379,6 +379,13 @@ fn read_ends(source: &Source) -> Result<Footer> {
         format::VERSION,
         format::REQUIRED_KNOWN,
     )?;
+    if header.required & format::SPLIT_KEYS == 0 {
+        return Err(Error::invalid(format!(
+            "{} was written before the format of tables was settled; copy its database with the \
+             version that wrote it",
+            source.path.display()
+        )));
+    }
     if header.uid != source.uid {
         return Err(source.damaged(0, "the file belongs to another database or number"));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::compaction::shape::{Carried, TreeShape};
-use crate::compaction::{pick_full_step, pick_plan};
+use crate::compaction::{Occasion, pick_full_step, pick_plan};
 use crate::entry::RangeTombstone;
 use crate::options::{Codec, Options};
 use crate::version::{TableMeta, TreeState, state::PlacedTable};
@@ -12,7 +12,9 @@ use crate::version::{TableMeta, TreeState, state::PlacedTable};
 #[derive(Default)]
 struct Case {
     options: Options,
-    now_ms: u64,
+    occasion: Occasion,
+    /// Live keys, if there are fewer than records.
+    live_keys: Option<u64>,
     state: TreeState,
     tombstones: Vec<(u64, RangeTombstone)>,
     sparse: Vec<u64>,
@@ -23,12 +25,15 @@ impl Case {
     fn parse(text: &str) -> Self {
         let mut case = Self::default();
         case.options.level_base_bytes = 1000;
+        case.options.memtable_bytes_max = 100;
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[0] {
                 "case" => {}
                 "options" => words[1..].iter().for_each(|word| case.set_option(word)),
-                "now" => case.now_ms = words[1].parse().unwrap(),
+                "now" => case.occasion.now_ms = words[1].parse().unwrap(),
+                "resting" => case.occasion.is_resting = true,
+                "live" => case.live_keys = words[1].parse().ok(),
                 "sparse" => case.sparse = words[1..].iter().map(|w| w.parse().unwrap()).collect(),
                 "full" => case.full_below = words[1].parse().ok(),
                 "range" => case.add_range(&words),
@@ -36,6 +41,8 @@ impl Case {
                 level => case.add_table(level[1..].parse().unwrap(), &words, 10),
             }
         }
+        let records = case.state.tables.values().map(|table| table.meta.entries).sum();
+        case.state.live_keys = case.live_keys.unwrap_or(records);
         case
     }
 
@@ -89,7 +96,7 @@ impl Case {
         let tree = TreeShape::new(3, &self.state, tombstones);
         let plan = match self.full_below {
             Some(below) => pick_full_step(&tree, &self.sparse, &self.options, below),
-            None => pick_plan(&[tree], &self.sparse, &self.options, self.now_ms),
+            None => pick_plan(&[tree], &self.sparse, &self.options, self.occasion),
         };
         plan.map_or_else(|| "nothing".to_owned(), |plan| plan.to_string())
     }

@@ -9,7 +9,9 @@ use aidb_base::{ManualClock, Result, Seq, hash};
 
 use crate::blob::{BlobRef, BlobWriter};
 use crate::cache::BlockCache;
-use crate::compaction::{CompactionContext, CompactionPlan, CompactionStats, pick, pick_full, run};
+use crate::compaction::{
+    CompactionContext, CompactionPlan, CompactionStats, Occasion, pick, pick_full, run,
+};
 use crate::entry::{Entry, Kind, RangeTombstone};
 use crate::file_names::FileKind;
 use crate::iterator::{Cursor, MergeCursor};
@@ -62,6 +64,7 @@ impl Harness {
             table_bytes_max: 600,
             level_base_bytes: 1500,
             level_fanout: 3,
+            memtable_bytes_max: 600,
             ..Options::default()
         };
         tune(&mut options);
@@ -214,7 +217,7 @@ impl Harness {
 
     /// One compaction, if there is something to do.
     pub fn step(&mut self) -> Option<CompactionPlan> {
-        let plan = pick(&self.version(), &self.options, self.clock_ms())?;
+        let plan = pick(&self.version(), &self.options, self.occasion())?;
         self.apply(&plan);
         Some(plan)
     }
@@ -242,8 +245,8 @@ impl Harness {
         panic!("full compaction does not end");
     }
 
-    pub fn clock_ms(&self) -> u64 {
-        self.options.env.clock.now_ms()
+    pub fn occasion(&self) -> Occasion {
+        Occasion { now_ms: self.options.env.clock.now_ms(), is_resting: true }
     }
 
     pub fn advance_hour(&self) {

@@ -246,7 +246,7 @@ fn flushes_during_a_compaction_are_kept_and_stay_newer() {
         db.flush(&puts(0..100, 20, &mut Rng::seeded(round)));
     }
     let version = db.version();
-    let plan = pick(&version, &db.options, db.clock_ms()).unwrap();
+    let plan = pick(&version, &db.options, db.occasion()).unwrap();
     let (edit, _) = db.carry_out(&plan, &version, &AtomicBool::new(false)).unwrap();
     db.flush(&puts(50..60, 20, &mut Rng::seeded(9)));
     db.flush(&[Op::DeleteRange(key(10), Some(key(20))), Op::Delete(key(99))]);
@@ -296,7 +296,7 @@ fn a_cancelled_compaction_leaves_nothing_behind() {
         db.flush(&puts(0..5000, 5, &mut Rng::seeded(round)));
     }
     let version = db.version();
-    let plan = pick(&version, &db.options, db.clock_ms()).unwrap();
+    let plan = pick(&version, &db.options, db.occasion()).unwrap();
     let error = db.carry_out(&plan, &version, &AtomicBool::new(true)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     drop(version);
@@ -310,7 +310,7 @@ fn a_compaction_for_a_dropped_keyspace_is_discarded() {
         db.flush(&puts(0..100, 20, &mut Rng::seeded(round)));
     }
     let version = db.version();
-    let plan = pick(&version, &db.options, db.clock_ms()).unwrap();
+    let plan = pick(&version, &db.options, db.occasion()).unwrap();
     let (edit, _) = db.carry_out(&plan, &version, &AtomicBool::new(false)).unwrap();
     drop(version);
     let dropped = crate::version::VersionEdit {

@@ -150,7 +150,7 @@ fn random_histories_match_a_map() {
 #[test]
 fn four_levels_are_reached() {
     let mut run = Run::new(99);
-    for round in 0..30u32 {
+    for round in 0..60u32 {
         for i in 0..200u32 {
             let key = (i.wrapping_mul(2_654_435_761) ^ round).to_be_bytes();
             super::put(&run.db, &key, &[round as u8; 40]);
