@@ -33,8 +33,12 @@ impl Inner {
         let _one_at_a_time = self.compaction_lock.lock();
         // Ends last: the files that the compaction made obsolete are gone by then.
         let _running = Running::new(&self.counters.compactions_running);
-        let view = self.view.load_full();
-        match self.choose(&view, &view.version) {
+        let plan = {
+            // Given back before the work begins: a view keeps its memtables.
+            let view = self.view.load();
+            self.choose(&view, &view.version)
+        };
+        match plan {
             Some(plan) => self.run_compaction(&plan).map(|()| true),
             None => Ok(false),
         }
