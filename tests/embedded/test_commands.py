@@ -22,9 +22,9 @@ def test_it_is_a_client_of_redis_py(r: Any) -> None:
 def test_values_of_every_type_become_arguments(store: aidb.redis.Store) -> None:
     r: Any = store.client()
     big = 10**30
-    given = [b"\x00\r\n", "ä", 7, -(2**63), big, 1.5, bytearray(b"b"), memoryview(b"m")]
+    given = [b"\x00\r\n", "ä", 7, -(2**63), big, 1.5, memoryview(b"m")]
     expected = [b"\x00\r\n", "ä".encode(), b"7", b"-9223372036854775808"]
-    expected += [str(big).encode(), b"1.5", b"b", b"m"]
+    expected += [str(big).encode(), b"1.5", b"m"]
     r.rpush("l", *given)
     assert r.lrange("l", 0, -1) == expected
     for wrong in (None, True, [], object()):
