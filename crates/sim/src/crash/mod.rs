@@ -13,12 +13,13 @@ pub mod model;
 pub mod record;
 pub mod setting;
 pub mod threads;
+pub mod upkeep;
 pub mod wal;
 
 use aidb_base::Rng;
 
 use crate::disk::{Disk, Loss};
-use crate::vfs::{FaultVfs, Moment};
+use crate::vfs::FaultVfs;
 use actor::Actor;
 use check::{Expectation, Verdict};
 use record::Record;
@@ -179,19 +180,11 @@ impl History {
         if self.setting.mappable { vfs } else { vfs.without_mappings() }
     }
 
-    /// The disk at a moment; half of the time a write is cut in its middle.
     fn disk_at(&self, moment: u64, rng: &mut Rng) -> Disk {
-        let Some(Moment { before, write, .. }) = self.record.moments.get(moment as usize) else {
-            return self.end.clone();
-        };
-        let mut disk = before.clone();
-        if let Some((id, offset, bytes)) = write
-            && rng.below(2) == 0
-        {
-            let len = rng.below(bytes.len() as u64 + 1) as usize;
-            let _ = disk.write(*id, *offset, &bytes[..len]);
+        match self.record.moments.get(moment as usize) {
+            Some(moment) => moment.disk(rng),
+            None => self.end.clone(),
         }
-        disk
     }
 
     fn around(&self, moment: u64) -> Vec<String> {

@@ -8,6 +8,7 @@ use aidb_engine::{Db, Durability, WriteOptions};
 
 use super::fault::Trial;
 use super::setting::{DIR, Setting};
+use super::upkeep::Job;
 use super::wal::LogHistory;
 use super::{Campaign, Crash, Failure, History};
 use crate::disk::Loss;
@@ -61,6 +62,17 @@ fn the_log_alone_survives_a_crash_at_every_change() {
             }
         }
     }
+}
+
+#[test]
+fn jobs_beside_writes_survive_a_crash_at_every_change() {
+    let mut states = 0;
+    for job in Job::ALL {
+        for seed in 0..setting("AIDB_JOB_WORLDS", 6) {
+            states += job.crash(seed).unwrap_or_else(|what| panic!("{what}"));
+        }
+    }
+    assert!(states > 500, "{states} states");
 }
 
 #[test]

@@ -125,6 +125,21 @@ pub struct Moment {
     pub write: Option<(InodeId, usize, Vec<u8>)>,
 }
 
+impl Moment {
+    /// The disk when the call was made; half of the time a write was under way and is cut in its
+    /// middle.
+    pub fn disk(&self, rng: &mut Rng) -> Disk {
+        let mut disk = self.before.clone();
+        if let Some((id, offset, bytes)) = &self.write
+            && rng.below(2) == 0
+        {
+            let len = rng.below(bytes.len() as u64 + 1) as usize;
+            let _ = disk.write(*id, *offset, &bytes[..len]);
+        }
+        disk
+    }
+}
+
 /// The state behind a `FaultVfs`.
 pub(super) struct World {
     pub disk: Disk,
