@@ -8,15 +8,18 @@ pickling.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
 from aidb._core import Database as NativeDatabase
 from aidb._core import ManualClock, option_names
 from aidb.mapping import StoreMapping
 from aidb.namespace import Namespace
 from aidb.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from aidb.events import EventStream
 
 MEMORY: Final = ":memory:"
 """Path of a database that lives in memory and is gone when it is closed."""
@@ -42,8 +45,10 @@ class OpenOptions(TypedDict, total=False):
     block_bytes: Size
     table_bytes_max: Size
     filter_bits_per_key: int
-    compression: Compression
+    compression: Compression | Sequence[Compression]
+    """Codec of the levels above the last one, or a list of seven: one for each level, 0 to 6."""
     compression_bottom: Compression
+    """Codec of the last level, where most data is."""
     l0_runs_trigger: int
     l0_runs_slowdown: int
     l0_runs_stop: int
@@ -115,6 +120,12 @@ class Database(NativeDatabase, StoreMapping):
             compression=compression,
             blob_bytes_min=None if blob_bytes_min is None else parse_size(blob_bytes_min),
         )
+
+    def events(self) -> EventStream:
+        """What happens inside from now on, as typed events; see :mod:`aidb.events`."""
+        from aidb.events import EventStream  # noqa: PLC0415 - only for who listens
+
+        return EventStream(self.native_events())
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         if self.path is None:

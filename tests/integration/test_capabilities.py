@@ -35,6 +35,28 @@ def test_codecs_are_chosen_for_upper_and_last_levels(tmp_path: Path) -> None:
     assert sizes["snappy", "none"] > sizes["none", "none"] / 2
 
 
+def test_every_level_can_have_a_codec_of_its_own(tmp_path: Path) -> None:
+    value = b"the same words again and again " * 40
+
+    def bytes_flushed_and_compacted(codecs: list[Codec]) -> tuple[int, int]:
+        directory = tmp_path / "-".join(codecs)
+        with aidb.open(directory, compression=codecs, blob_bytes_min=0) as db:
+            db.put_many((b"%05d" % number, value) for number in range(2000))
+            db.flush()
+            (flushed,) = db.stats()["levels"]
+            db.compact()
+            (compacted,) = db.stats()["levels"]
+            assert (flushed["level"], compacted["level"]) == (0, 6)
+            assert len(list(db.scan())) == 2000
+        return flushed["bytes"], compacted["bytes"]
+
+    plain: list[Codec] = ["none"] * 6
+    raw, small = bytes_flushed_and_compacted([*plain, "zstd"])
+    assert raw > 2000 * len(value) and small < raw / 4
+    small, raw = bytes_flushed_and_compacted(["zstd", *plain])
+    assert raw > 2000 * len(value) and small < raw / 4
+
+
 def test_a_short_scan_of_a_large_database_touches_few_blocks(tmp_path: Path) -> None:
     with aidb.open(tmp_path / "data", memtable_bytes_max="256KB", table_bytes_max="256KB") as db:
         db.put_many((b"%08d" % number, b"%0100d" % number) for number in range(50_000))

@@ -42,6 +42,8 @@ def test_sizes_are_numbers_or_text() -> None:
     [
         {"durability": "always"},
         {"compression": "brotli"},
+        {"compression": ["lz4", "zstd"]},
+        {"compression": ["lz4"] * 6 + ["brotli"]},
         {"log_mode": "fast"},
         {"memtable_bytes_max": "lots"},
         {"memtable_bytes_max": -1},

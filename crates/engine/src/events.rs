@@ -10,6 +10,27 @@ use aidb_base::Seq;
 
 use crate::options::Options;
 
+/// How writers are treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WritePressure {
+    /// Writes pass at once.
+    #[default]
+    Free,
+    /// Writes wait for their turn.
+    Slowed,
+    /// Writes wait until there is room.
+    Stopped,
+}
+
+/// What is scarce when writers have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scarcity {
+    /// Memtables wait for their flush.
+    Memory,
+    /// Level 0 waits for its compaction.
+    LevelZero,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -42,6 +63,13 @@ pub enum Event {
         bytes_out: u64,
         /// Duration of the compaction.
         duration_ms: u64,
+    },
+    /// Writers are slowed down or stopped, or free again.
+    WritePressure {
+        /// How they are treated from now on.
+        level: WritePressure,
+        /// Why; `None` when they are free.
+        scarcity: Option<Scarcity>,
     },
     /// A background job failed and will be tried again.
     BackgroundError {

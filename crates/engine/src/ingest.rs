@@ -105,7 +105,7 @@ fn plan(context: &CompactionContext<'_>, tree: &Tree, sources: &[Source]) -> Com
     let is_free = tree.levels[usize::from(LAST_LEVEL) - 1].is_empty() || sources.len() == 1;
     let output_level = if is_free && !sources.iter().any(is_met) { LAST_LEVEL } else { 0 };
     let codec = match output_level {
-        LAST_LEVEL => tree.options.compression.unwrap_or(context.options.compression_bottom),
+        LAST_LEVEL => tree.options.compression.unwrap_or(context.options.codec(LAST_LEVEL)),
         _ => Codec::None,
     };
     CompactionPlan {

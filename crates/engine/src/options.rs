@@ -61,6 +61,9 @@ impl Default for Env {
     }
 }
 
+/// Levels of a keyspace.
+pub const LEVELS: usize = 7;
+
 /// Settings of one database.
 #[derive(Clone)]
 pub struct Options {
@@ -93,6 +96,8 @@ pub struct Options {
     pub compression_bottom: Codec,
     /// Codec of the levels above the last one; level 0 is raw while there is nothing below it.
     pub compression: Codec,
+    /// Codec of each level, 0 to 6, in place of the two above; `None` = those.
+    pub compression_levels: Option<[Codec; LEVELS]>,
     /// L0 runs at which they are merged or pushed down.
     pub l0_runs_trigger: usize,
     /// L0 runs at which writers slow down.
@@ -132,6 +137,7 @@ impl Default for Options {
             filter_bits_per_key: 10,
             compression_bottom: Codec::Lz4,
             compression: Codec::Lz4,
+            compression_levels: None,
             l0_runs_trigger: 4,
             l0_runs_slowdown: 20,
             l0_runs_stop: 36,
@@ -147,6 +153,15 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Codec of tables of `level`, 1 to 6, that belong to a keyspace without one of its own.
+    pub(crate) fn codec(&self, level: u8) -> Codec {
+        match &self.compression_levels {
+            Some(codecs) => codecs[usize::from(level).min(LEVELS - 1)],
+            None if usize::from(level) == LEVELS - 1 => self.compression_bottom,
+            None => self.compression,
+        }
+    }
+
     /// Whether a batch of `bytes` gets a memtable of its own: it would make an ordinary one much
     /// larger than it should be, or leave it half empty to its flush.
     #[inline]

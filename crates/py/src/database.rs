@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use crate::allocator;
 use crate::changes::Changes;
 use crate::error::raise;
+use crate::events::{Events, Hub};
 use crate::handle::Handle;
 use crate::namespace::{self, Place};
 use crate::options;
@@ -32,15 +33,17 @@ impl Database {
         path: Option<PathBuf>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let options = options::parse(options)?;
+        let mut options = options::parse(options)?;
         allocator::expect(options.memtables_bytes_max.saturating_add(options.cache_bytes_max));
+        let hub = Arc::new(Hub::default());
+        options.listener = Some(Hub::listener(&hub, options.listener.take()));
         let db = py
             .detach(|| match &path {
                 Some(path) => Db::open(path, options),
                 None => Db::open_in_memory(options),
             })
             .map_err(raise)?;
-        let store = Store { handle: Handle::new(db), place: Place::DEFAULT };
+        let store = Store { handle: Handle::new(db, hub), place: Place::DEFAULT };
         Ok(PyClassInitializer::from(store).add_subclass(Self { path }))
     }
 
@@ -148,6 +151,13 @@ impl Database {
         let db = slf.as_super().get().handle.open_db()?;
         let stats = slf.py().detach(|| db.stats());
         stats::show(slf.py(), &stats)
+    }
+
+    /// What happens from now on; see `aidb.events`.
+    fn native_events(slf: &Bound<'_, Self>) -> PyResult<Events> {
+        let handle = &slf.as_super().get().handle;
+        handle.open_db()?;
+        Ok(handle.hub().listen())
     }
 
     /// What opening had to do.

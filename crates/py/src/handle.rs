@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use pyo3::prelude::*;
 
 use crate::error::{closed, invalid, raise};
+use crate::events::Hub;
 use crate::fork::Rooted;
 use crate::scan::{Current, Watched};
 
@@ -17,6 +18,7 @@ use crate::scan::{Current, Watched};
 pub struct Handle {
     db: Rooted<Db>,
     clock: Arc<dyn Clock>,
+    hub: Arc<Hub>,
     pid: u32,
     scans: Watched,
     /// Namespaces dropped through this handle; their numbers are never used again.
@@ -25,12 +27,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Wraps a database that was just opened.
-    pub fn new(db: Db) -> Arc<Self> {
+    /// Wraps a database that was just opened and tells `hub` what happens in it.
+    pub fn new(db: Db, hub: Arc<Hub>) -> Arc<Self> {
         let clock = Arc::clone(&db.options().env.clock);
         Arc::new(Self {
             db: Rooted::new(db),
             clock,
+            hub,
             pid: std::process::id(),
             scans: Watched::default(),
             dropped: RwLock::default(),
@@ -52,6 +55,11 @@ impl Handle {
     pub fn open_db(&self) -> PyResult<&Db> {
         let db = self.db()?;
         if db.is_closed() { Err(closed("the database is closed; open it again")) } else { Ok(db) }
+    }
+
+    /// Where events of the database are told.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// Milliseconds since the Unix epoch by the clock of the database.
@@ -84,6 +92,7 @@ impl Handle {
         let Some(db) = self.db.get() else { return Ok(()) };
         let closed = py.detach(|| db.close());
         self.scans.clear(py);
+        self.hub.end();
         closed.map_err(raise)
     }
 
@@ -100,6 +109,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        self.hub.end();
         // The last reference went away without close(): nobody is left to see an error.
         let Some(db) = self.db.get() else { return };
         if Python::try_attach(|py| py.detach(|| drop(db.close()))).is_none() {

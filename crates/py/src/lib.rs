@@ -12,6 +12,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod allocator;
+mod arrow;
 mod batch;
 mod bounds;
 mod buffer;
@@ -19,6 +20,7 @@ mod changes;
 mod clock;
 mod database;
 mod error;
+mod events;
 mod fork;
 mod handle;
 mod inspect;
@@ -49,6 +51,8 @@ mod _core {
     use crate::clock::ManualClock;
     #[pymodule_export]
     use crate::database::Database;
+    #[pymodule_export]
+    use crate::events::Events;
     #[pymodule_export]
     use crate::inspect::{check_file, check_references, database_files, inspect_file, repair};
     #[pymodule_export]

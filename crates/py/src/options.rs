@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use aidb_engine::options::LEVELS;
 use aidb_engine::{Codec, KeyspaceOptions, LogMode, Options};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -66,7 +67,7 @@ fn set(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<
         "block_bytes" => options.block_bytes = value.extract()?,
         "cache_bytes_max" => options.cache_bytes_max = value.extract()?,
         "clock" => options.env.clock = Arc::clone(&value.cast::<ManualClock>()?.get().inner) as _,
-        "compression" => options.compression = parse_codec(value)?,
+        "compression" => set_compression(options, value)?,
         "compression_bottom" => options.compression_bottom = parse_codec(value)?,
         "create_if_missing" => options.create_if_missing = value.extract()?,
         "durability" => options.durability = parse_durability(value.extract()?)?,
@@ -89,6 +90,22 @@ fn set(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<
         "table_bytes_max" => options.table_bytes_max = value.extract()?,
         _ => return Err(wrong_type(format!("there is no option {name:?}"))),
     }
+    Ok(())
+}
+
+/// A codec for the levels above the last one, or a list of one for each level.
+fn set_compression(options: &mut Options, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_instance_of::<PyString>() {
+        options.compression = parse_codec(value)?;
+        return Ok(());
+    }
+    let codecs: Vec<Codec> =
+        value.try_iter()?.map(|codec| parse_codec(&codec?)).collect::<PyResult<_>>()?;
+    let count = codecs.len();
+    let codecs = codecs.try_into().map_err(|_| {
+        invalid(format!("compression lists {count} codecs; there are levels 0 to {}", LEVELS - 1))
+    })?;
+    options.compression_levels = Some(codecs);
     Ok(())
 }
 

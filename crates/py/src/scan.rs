@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyType};
 
+use crate::arrow::Gathered;
 use crate::error::{invalid, raise};
 use crate::fork::Rooted;
 use crate::handle::Handle;
@@ -112,6 +113,20 @@ impl Chunks {
         }
     }
 
+    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.handle.open_db()?;
+        let Some(mut state) = self.take()? else {
+            return Gathered::new(Columns::Both).into_table(py);
+        };
+        if state.is_started {
+            *self.slot.lock() = Slot::Idle(state);
+            return Err(invalid("the scan was read from already; start another one for to_arrow"));
+        }
+        let gathered = state.gather_all(py);
+        *self.slot.lock() = Slot::Done;
+        gathered?.into_table(py)
+    }
+
     fn close(&self, py: Python<'_>) {
         let slot = std::mem::replace(&mut *self.slot.lock(), Slot::Done);
         self.current.clear(py);
@@ -192,6 +207,27 @@ impl State {
             true => scan.next_chunk(&mut self.chunk, portion.items, portion.bytes),
             false => scan.next_keys(&mut self.chunk, portion.items, portion.bytes),
         }
+    }
+
+    fn gather_all(&mut self, py: Python<'_>) -> PyResult<Gathered> {
+        let mut gathered = Gathered::new(self.columns);
+        while !self.is_over() {
+            py.check_signals()?;
+            py.detach(|| self.gather(&mut gathered)).map_err(raise)?;
+        }
+        Ok(gathered)
+    }
+
+    /// Moves the next items into `gathered`.
+    fn gather(&mut self, gathered: &mut Gathered) -> aidb_base::Result<()> {
+        let items = self.remaining.map_or(ITEMS_MAX, |remaining| remaining.min(ITEMS_MAX));
+        let with_values = self.columns != Columns::Keys;
+        self.refill(Portion { items, bytes: CHUNK_BYTES_MAX, with_values })?;
+        let items = self.chunk.len();
+        self.is_at_end = items == 0;
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(items));
+        self.chunk.items().for_each(|(key, value, expiry)| gathered.push(key, value, expiry));
+        Ok(())
     }
 
     /// The items in the buffer.
@@ -321,6 +357,11 @@ impl Scan {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.iterator(py)?.cast_into::<pyo3::types::PyIterator>()?.next().transpose()
+    }
+
+    /// Everything that is left, as a `pyarrow.Table`.
+    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.chunks.get().to_arrow(py)
     }
 
     /// Gives back what the scan holds; it ends.

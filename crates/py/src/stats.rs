@@ -8,6 +8,8 @@ use aidb_engine::scrub::ScrubReport;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::events::pressure_name;
+
 macro_rules! set {
     ($dict:expr, $from:expr, $($name:ident),+ $(,)?) => {
         $($dict.set_item(stringify!($name), $from.$name)?;)+
@@ -54,6 +56,7 @@ pub fn show<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>>
         levels.append(row)?;
     }
     shown.set_item("levels", levels)?;
+    shown.set_item("write_pressure", pressure_name(stats.write_pressure))?;
     shown.set_item("read_only_reason", stats.read_only_reason.as_deref())?;
     Ok(shown)
 }

@@ -50,16 +50,19 @@ impl Targets {
     pub fn codec(&self, level: u8, keyspace: &KeyspaceOptions, options: &Options) -> Codec {
         match level {
             0 => run_codec(self.is_deep, keyspace, options),
-            LAST_LEVEL => keyspace.compression.unwrap_or(options.compression_bottom),
-            _ => keyspace.compression.unwrap_or(options.compression),
+            _ => keyspace.compression.unwrap_or(options.codec(level)),
         }
     }
 }
 
 /// Codec of runs of level 0. While a keyspace has nothing deeper (`is_deep`), they are all of it and
-/// read in place; later they are a small part that costs space and writing.
+/// read in place, unless level 0 has a codec of its own; later they are a small part that costs space
+/// and writing.
 pub(crate) fn run_codec(is_deep: bool, keyspace: &KeyspaceOptions, options: &Options) -> Codec {
-    if is_deep { keyspace.compression.unwrap_or(options.compression) } else { Codec::None }
+    if is_deep || options.compression_levels.is_some() {
+        return keyspace.compression.unwrap_or(options.codec(0));
+    }
+    Codec::None
 }
 
 /// Filter bits per key of tables written to `level`.

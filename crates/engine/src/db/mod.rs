@@ -53,6 +53,7 @@ use self::view::ReadView;
 use self::write::Writer;
 use crate::blob::BlobFiles;
 use crate::cache::BlockCache;
+use crate::events::{Event, WritePressure};
 use crate::options::Options;
 use crate::version::{FileContext, FileNumbers, VersionSet};
 use crate::vfs::{FileLock, Vfs};
@@ -144,7 +145,10 @@ impl Inner {
         let next = change(&self.view.load());
         let fill = self.fill(&next);
         self.view.store(Arc::new(next));
-        self.pressure.set(fill);
+        if let Some(level) = self.pressure.set(fill) {
+            let scarcity = (level != WritePressure::Free).then(|| fill.scarcity());
+            self.options.tell(&Event::WritePressure { level, scarcity });
+        }
     }
 
     /// How full the resources of writers are. Memory counts from the second full memtable on, so

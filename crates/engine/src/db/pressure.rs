@@ -14,6 +14,8 @@ use std::time::Duration;
 use aidb_base::{Clock, Error, Result};
 use parking_lot::{Condvar, Mutex};
 
+use crate::events::{Scarcity, WritePressure};
+
 const STOP: u64 = u64::MAX;
 /// Waits below this are saved up: a sleep costs about as much.
 const WAIT_NS_MIN: u64 = 500_000;
@@ -61,6 +63,13 @@ pub(super) struct Fill {
     pub(super) memory: f64,
     /// Runs of level 0.
     pub(super) runs: f64,
+}
+
+impl Fill {
+    /// The tighter one.
+    pub(super) fn scarcity(self) -> Scarcity {
+        if self.runs > self.memory { Scarcity::LevelZero } else { Scarcity::Memory }
+    }
 }
 
 impl Default for Pressure {
@@ -116,8 +125,9 @@ impl Pressure {
         true
     }
 
-    /// Sets the price from the fill of the tightest resource.
-    pub(super) fn set(&self, fill: Fill) {
+    /// Sets the price from the fill of the tightest resource. Returns how writers are treated from
+    /// now on if that is new.
+    pub(super) fn set(&self, fill: Fill) -> Option<WritePressure> {
         let flush = self.flush_ns_per_kib.load(Ordering::Relaxed) as f64;
         let price = if fill.memory >= 1.0 || fill.runs >= 1.0 {
             STOP
@@ -141,6 +151,13 @@ impl Pressure {
             let _guard = self.blocked.lock();
             self.relieved.notify_all();
         }
+        let level = level_of(price);
+        (level != level_of(before)).then_some(level)
+    }
+
+    /// How writers are treated.
+    pub(super) fn level(&self) -> WritePressure {
+        level_of(self.price.load(Ordering::Relaxed))
     }
 
     /// Notes that a memtable of `bytes` was flushed in `ns`.
@@ -202,6 +219,14 @@ impl Pressure {
     pub(super) fn stalls(&self) -> (u64, u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (read(&self.stalls), read(&self.stall_ns), read(&self.stall_ns_max))
+    }
+}
+
+fn level_of(price: u64) -> WritePressure {
+    match price {
+        0 => WritePressure::Free,
+        STOP => WritePressure::Stopped,
+        _ => WritePressure::Slowed,
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::latency::{Histogram, Latency};
 use super::{Db, Inner};
 use crate::compaction::CompactionStats;
+use crate::events::WritePressure;
 use crate::version::Version;
 
 /// Tables of one level, over all keyspaces.
@@ -72,6 +73,8 @@ pub struct Stats {
     pub compactions: u64,
     /// Compactions that run or are due; at 0, with no frozen memtable, the database is at rest.
     pub compactions_pending: u64,
+    /// How writers are treated now.
+    pub write_pressure: WritePressure,
     /// Writes that waited for back-pressure.
     pub stall_count: u64,
     /// Their waiting time in nanoseconds.
@@ -208,6 +211,7 @@ impl Inner {
             flushes: read(&self.counters.flushes),
             compactions: read(&self.counters.compactions),
             compactions_pending,
+            write_pressure: self.pressure.level(),
             stall_count,
             stall_ns,
             stall_max_ns,

@@ -53,7 +53,7 @@ pub fn rewrite(work: &mut Work<'_>, options: &Options, now_ms: u64) -> Result<Re
         let template = TableOptions {
             block_bytes: options.block_bytes,
             filter_bits_per_key: options.filter_bits_per_key,
-            codec: options.compression_bottom,
+            codec: options.codec(LEVEL_MAX),
             keyspace,
             level: LEVEL_MAX,
             hash_seed,

@@ -69,3 +69,18 @@ fn writers_follow_the_flusher() {
     let fast = price(&pressure, 0.5, 0.0);
     assert!((900..1400).contains(&fast), "{fast}");
 }
+
+#[test]
+fn a_change_of_treatment_is_told_once() {
+    let pressure = Pressure::default();
+    let set = |memory, runs| pressure.set(Fill { memory, runs });
+    assert_eq!(set(0.0, 0.0), None);
+    assert_eq!(set(0.2, 0.0), Some(WritePressure::Slowed));
+    assert_eq!(set(0.9, 0.3), None);
+    assert_eq!(set(1.0, 0.3), Some(WritePressure::Stopped));
+    assert_eq!(pressure.level(), WritePressure::Stopped);
+    assert_eq!(set(0.0, 0.3), Some(WritePressure::Slowed));
+    assert_eq!(set(0.0, 0.0), Some(WritePressure::Free));
+    assert_eq!(Fill { memory: 0.1, runs: 0.3 }.scarcity(), Scarcity::LevelZero);
+    assert_eq!(Fill { memory: 0.3, runs: 0.1 }.scarcity(), Scarcity::Memory);
+}
