@@ -6,8 +6,9 @@ machine; ``beyond page cache`` has that budget in a control group that leaves tw
 its memory and its files together, so that most misses go to the disk. Where no control group may be
 made it is the same as ``beyond memory``, and its row "page cache limited" is 0.
 
-Values are made of a few hundred words, so that a codec halves them as most real ones.
-A row of reads is GETs per second of one client over 8 connections, 16 commands in flight on each.
+Values are made of a few hundred words, so that a codec halves them as most real ones. Reads begin
+when flush and compaction have settled and every key was read once. A row of reads is GETs per
+second of one client over 8 connections, 16 commands in flight on each.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benches import harness, results
-from benches.server import memory_mib, running_server
+from benches.server import memory_mib, processor_s, running_server
 
 SIDES = ("beyond memory", "beyond page cache", "in memory")
 VALUE_BYTES = 1024
@@ -55,6 +56,8 @@ def work(side: str, case: harness.Case, directory: Path) -> dict[str, Any]:
             load = Load(port, keys)
             with harness.timed(rows, "fill: SET/s", keys):
                 load.fill()
+            settle(pid)
+            load.warm()
             load.ask(b"*2\r\n$6\r\nCONFIG\r\n$9\r\nRESETSTAT\r\n")
             for name, choose in (("Zipf", zipf(keys)), ("uniform", uniform(keys))):
                 load.read(choose, case["seconds"] / 2)
@@ -105,6 +108,15 @@ class Load:
             chunk = numbers[start : start + 1000]
             connection.sendall(b"".join(set_command(number) for number in chunk))
             receive(connection, len(b"+OK\r\n") * len(chunk))
+
+    def warm(self) -> None:
+        """Get every key once."""
+        reply_bytes = len(f"${VALUE_BYTES}\r\n") + VALUE_BYTES + 2
+        connection = self._sockets[0]
+        for start in range(0, self._keys, 200):
+            numbers = range(start, min(start + 200, self._keys))
+            connection.sendall(b"".join(map(get_command, numbers)))
+            receive(connection, reply_bytes * len(numbers))
 
     def read(self, choose: Callable[[int], list[int]], seconds: float) -> dict[str, float]:
         """Read for a while; the rate, and the 99th percentile of a pipeline's time."""
@@ -164,6 +176,15 @@ def receive(connection: socket.socket, missing: int) -> None:
     """Read so many bytes and forget them."""
     while missing:
         missing -= len(connection.recv(min(missing, 1 << 18)))
+
+
+def settle(pid: int) -> None:
+    """Wait until flush and compaction have nothing to do, or two minutes."""
+    for _ in range(120):
+        before = processor_s(pid)
+        time.sleep(1)
+        if processor_s(pid) - before < 0.05:
+            return
 
 
 class Peak:
