@@ -215,7 +215,8 @@ def test_every_item_reaches_one_of_many(server: AidbServer) -> None:
     for thread in producers:
         thread.join()
     with server.connect() as wire:
-        wire("RPUSH", "left", *["end"] * 4)
+        # Whoever takes one of these has found the left list empty.
+        wire("RPUSH", "right", *["end"] * 4)
     for thread in threads:
         thread.join()
     items: list[Any] = [item for mine in got for item in mine]

@@ -177,10 +177,8 @@ OBJECT ENCODING own
 > DEL own
 PFCOUNT p
 > PFADD p 1
-RANDOMKEY
 TYPE t
 > SADD t 1
-DUMP
 """,
     )
 

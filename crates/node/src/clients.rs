@@ -43,6 +43,8 @@ pub(crate) struct Client {
     pub(crate) is_blocked: AtomicBool,
     /// Who is told of changed keys: -1 = nobody, 0 = itself, or another client.
     pub(crate) redirect: AtomicI64,
+    /// It sees every command.
+    pub(crate) monitors: AtomicBool,
     /// It is told of keys that it has not read.
     pub(crate) broadcasts: AtomicBool,
     /// The client to be told instead is gone.
@@ -82,6 +84,7 @@ impl Client {
             touches: AtomicBool::new(true),
             is_blocked: AtomicBool::new(false),
             redirect: AtomicI64::new(-1),
+            monitors: AtomicBool::new(false),
             broadcasts: AtomicBool::new(false),
             is_redirect_broken: AtomicBool::new(false),
             queued: AtomicU32::new(0),

@@ -14,6 +14,7 @@ use crate::blocking;
 use crate::clients::Client;
 use crate::commands::{self, NodeCall, acl};
 use crate::metrics::ThreadMetrics;
+use crate::observe::{self, Done};
 use crate::pubsub::Outbox;
 use crate::script::Interpreter;
 use crate::shared::Shared;
@@ -81,6 +82,10 @@ pub(crate) struct Worker {
     pub(crate) outbox: Outbox,
     interpreter: Option<Box<Interpreter>>,
     pub(crate) metrics: Arc<ThreadMetrics>,
+    /// The commands of a script are being executed.
+    pub(crate) is_in_script: bool,
+    /// When the last command ended.
+    last_ns: u64,
 }
 
 /// One command with its arguments, and everything it may look at and change.
@@ -102,6 +107,8 @@ impl Worker {
             outbox: Outbox::default(),
             interpreter: None,
             metrics: shared.register_thread(),
+            is_in_script: false,
+            last_ns: 0,
         }
     }
 
@@ -156,6 +163,7 @@ impl Worker {
         let mut limits = shared.settings.request_limits();
         limits.is_stranger = conversation.state.identity.is_stranger;
         tracking::writes_for(conversation.client.id);
+        self.last_ns = shared.store.clock().monotonic_ns();
         let mut consumed = 0;
         let end = loop {
             if output.len() >= OUTPUT_PAUSE_BYTES {
@@ -202,6 +210,7 @@ impl Worker {
             Ok(command) => command,
             Err(Refusal::Hangup) => return Next::Close,
             Err(Refusal::Error(stop)) => {
+                self.note_rejection(&args);
                 self.answer(&mut reply, transaction::refuse(client, state, &args, stop));
                 return Next::Done;
             }
@@ -215,6 +224,7 @@ impl Worker {
                 Ok(false) => {}
                 Ok(true) => return Next::Done,
                 Err(stop) => {
+                    self.note_rejection(&args);
                     self.answer(&mut reply, transaction::refuse(client, state, &args, stop));
                     if state.blocked.is_some() {
                         blocking::end(shared, client, session, state);
@@ -228,6 +238,10 @@ impl Worker {
         let outcome = self.dispatch(command, parts);
         if state.tracking.is_some() {
             state.forget_caching(command);
+        }
+        let bytes = request.len() as u64;
+        if bytes >= shared.observers.large_requests.threshold.get() && outcome.is_ok() {
+            observe::tell_of_request(shared, client, (session.database, command), &args, bytes);
         }
         if state.blocked.is_some() || matches!(outcome, Err(Stop::Wait(_))) {
             return blocking::after(shared, client, session, state, outcome);
@@ -323,20 +337,19 @@ impl Worker {
         parts: Parts<'_>,
     ) -> Result<bool, Stop> {
         let Parts { client, session, state, args, mut reply, mode, store } = parts;
-        self.metrics.calls[command.index].add(1);
         if let Some(tracked) = &state.tracking {
             tracked.before(command, &args);
         }
-        let mark = reply.mark();
+        let (mark, started_ns) = (reply.mark(), self.last_ns);
         let outcome = match command.layer {
             Layer::Data(_) => {
                 let scratch = &mut self.scratch;
-                let reply = reply.reborrow();
+                let (reply, session) = (reply.reborrow(), &mut *session);
                 execute(&mut Call { store, session, args, reply, scratch, mode }, command)
                     .map(|()| false)
             }
             Layer::Node(name) => {
-                let reply = reply.reborrow();
+                let (reply, session) = (reply.reborrow(), &mut *session);
                 let call = NodeCall {
                     worker: self,
                     client,
@@ -351,20 +364,41 @@ impl Worker {
                 commands::execute(call, name, command)
             }
         };
-        match outcome {
+        let (closes, has_failed) = match outcome {
             Ok(closes) => {
                 self.metrics.commands.add(1);
-                Ok(closes)
+                (closes, false)
             }
             Err(Stop::Fail(line)) => {
                 reply.rewind(mark);
                 self.answer(&mut reply, Stop::Fail(line));
-                Ok(false)
+                (false, true)
             }
             Err(stop) => {
                 reply.rewind(mark);
-                Err(stop)
+                return Err(stop);
             }
+        };
+        self.last_ns = self.shared.store.clock().monotonic_ns();
+        let elapsed_ns = self.last_ns.saturating_sub(started_ns);
+        let metrics = self.metrics.by_command[command.index].of(command, &args);
+        metrics.record(elapsed_ns, has_failed);
+        let reply_bytes = reply.mark().saturating_sub(mark);
+        if self.shared.observers.want(elapsed_ns, reply_bytes) {
+            let is_in_script = self.is_in_script;
+            let (args, database) = (&args, session.database);
+            let done =
+                Done { client, database, command, args, elapsed_ns, reply_bytes, is_in_script };
+            observe::tell(&self.shared, &done);
+        }
+        Ok(closes)
+    }
+
+    /// Counts a request that was refused before it began.
+    #[cold]
+    fn note_rejection(&self, args: &Args<'_>) {
+        if let Some(command) = lookup(args.get(0)) {
+            self.metrics.by_command[command.index].of(command, args).reject();
         }
     }
 
@@ -373,6 +407,7 @@ impl Worker {
     fn answer(&self, reply: &mut Reply<'_>, stop: Stop) {
         if let Stop::Fail(line) = stop {
             self.metrics.errors.add(1);
+            self.shared.metrics.count_error(&line);
             self.metrics.commands.add(1);
             reply.error(&line);
         }

@@ -19,6 +19,7 @@ mod mailbox;
 mod metrics;
 pub mod node;
 mod notifications;
+mod observe;
 mod pool;
 mod pubsub;
 mod reactor;

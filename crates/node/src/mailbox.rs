@@ -26,6 +26,8 @@ pub(crate) enum Message {
     Deliver(Arc<Delivery>, Vec<(usize, u64)>),
     /// Tell the client of this token and number of changed keys.
     Notice(Arc<Notice>, usize, u64),
+    /// Show this line to the client of this token and number, which monitors.
+    Line(Arc<[u8]>, usize, u64),
     /// A key that this client waits for was touched.
     Call(Place),
     /// Let this client wait no more; with an error reply?

@@ -14,8 +14,9 @@ use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::local::{Inboxes, LocalClient, Workers};
 use crate::mailbox::{Mailbox, Message};
-use crate::metrics::NodeMetrics;
+use crate::metrics::{CommandStatistics, NodeMetrics, RateMeter};
 use crate::notifications;
+use crate::observe::Observers;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
@@ -188,6 +189,9 @@ fn share(
         clients: Clients::default(),
         pubsub: PubSub::default(),
         tracking: Tracking::default(),
+        observers: Observers::default(),
+        command_statistics: CommandStatistics::default(),
+        rates: RateMeter::default(),
         scripts: Scripts::default(),
         functions,
         pool: Pool::new(options.pool_threads_max),

@@ -100,7 +100,7 @@ impl Default for NodeOptions {
 pub(crate) struct Setting(AtomicU64);
 
 impl Setting {
-    fn new(value: u64) -> Self {
+    pub(crate) fn new(value: u64) -> Self {
         Self(AtomicU64::new(value))
     }
 

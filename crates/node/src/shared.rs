@@ -12,7 +12,8 @@ use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::local::Inboxes;
 use crate::mailbox::Mailbox;
-use crate::metrics::{NodeMetrics, ThreadMetrics, read};
+use crate::metrics::{CommandStatistics, NodeMetrics, RateMeter, Rates, ThreadMetrics, read};
+use crate::observe::Observers;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::script::{Functions, Scripts};
@@ -29,6 +30,9 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) pubsub: PubSub,
     pub(crate) tracking: Tracking,
+    pub(crate) observers: Observers,
+    pub(crate) command_statistics: CommandStatistics,
+    pub(crate) rates: RateMeter,
     pub(crate) scripts: Scripts,
     pub(crate) functions: Functions,
     pub(crate) pool: Pool,
@@ -151,6 +155,12 @@ impl Shared {
         totals
     }
 
+    /// Measures what happened since the last call.
+    pub(crate) fn measure_rates(&self) {
+        let Totals { commands, bytes_in, bytes_out, .. } = self.totals();
+        self.rates.measure(self.store.now_ms(), Rates { commands, bytes_in, bytes_out });
+    }
+
     /// Sums since the start or the last CONFIG RESETSTAT.
     pub(crate) fn totals_since_reset(&self) -> Totals {
         let (now, base) = (self.totals(), *self.statistics_base.lock());
@@ -170,5 +180,7 @@ impl Shared {
     pub(crate) fn reset_statistics(&self) {
         let totals = self.totals();
         *self.statistics_base.lock() = totals;
+        self.command_statistics.reset(&self.threads.lock());
+        self.metrics.forget_errors();
     }
 }

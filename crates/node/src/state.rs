@@ -7,6 +7,7 @@ use aidb_redis::table::{Command, Layer, NodeCommand};
 use aidb_redis::{Outcome, Session, Stop};
 
 use crate::acl::{Acl, Identity};
+use crate::observe::Monitoring;
 use crate::pubsub::{Kind, Subscriptions};
 use crate::tracking::Tracked;
 use crate::transaction::Queue;
@@ -19,6 +20,8 @@ pub(crate) struct State {
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) watching: Option<Box<Watching>>,
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    /// It sees every command.
+    pub(crate) monitoring: Option<Box<Monitoring>>,
     /// It is told of changes to keys that it has read.
     pub(crate) tracking: Option<Box<Tracked>>,
     /// The first command of the input waits for a key; since its first attempt.

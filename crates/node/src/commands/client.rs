@@ -148,9 +148,10 @@ pub(super) fn describe(client: &Client, now_ms: u64) -> String {
     let is_tracking = client.redirect.load(Ordering::Relaxed) >= 0;
     let broadcasts = client.broadcasts.load(Ordering::Relaxed);
     let is_broken = client.is_redirect_broken.load(Ordering::Relaxed);
-    let tracking = [(is_tracking, "t"), (is_broken, "R"), (broadcasts, "B")];
+    let monitors = client.monitors.load(Ordering::Relaxed);
+    let tracking = [(monitors, "O"), (is_tracking, "t"), (is_broken, "R"), (broadcasts, "B")];
     let tracking: String = tracking.iter().filter(|(has, _)| *has).map(|(_, flag)| *flag).collect();
-    let flags = if flags == "N" && is_tracking { "" } else { flags };
+    let flags = if flags == "N" && (is_tracking || monitors) { "" } else { flags };
     let flags = if client.address.is_unix() && flags == "N" { "U" } else { flags };
     let flags = if client.is_blocked.load(Ordering::Relaxed) { "b" } else { flags };
     let mut line = String::new();

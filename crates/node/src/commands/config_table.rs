@@ -3,6 +3,7 @@
 use aidb_redis::store::{AppendFsync, Classes, DATABASES};
 
 use super::acl;
+use crate::observe::{CommandLog, DISABLED};
 use crate::settings::{OutputLimits, Setting, Settings};
 use crate::shared::Shared;
 use crate::transport::{AuthClients, TlsFiles};
@@ -60,6 +61,35 @@ macro_rules! tls_file {
     };
 }
 
+/// From which amount on commands go to a log; -1: none do.
+macro_rules! log {
+    ($name:literal, $log:ident) => {
+        Parameter {
+            name: $name,
+            show: |shared| show_threshold(&shared.observers.$log),
+            change: Some(|shared, value, dry| {
+                set_threshold(shared, &shared.observers.$log, value, dry)
+            }),
+            change_tls: None,
+        }
+    };
+}
+
+/// How many commands a log keeps.
+macro_rules! length {
+    ($name:literal, $log:ident) => {
+        Parameter {
+            name: $name,
+            show: |shared| shared.observers.$log.entries_max.get().to_string(),
+            change: Some(|shared, value, dry| {
+                let setting = &shared.observers.$log.entries_max;
+                set_number(setting, value, (0, i64::MAX as u64), dry)
+            }),
+            change_tls: None,
+        }
+    };
+}
+
 static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "acl-pubsub-default",
@@ -102,8 +132,37 @@ static PARAMETERS: &[Parameter] = &[
     fixed!("dir", |shared| shared.store.db().path().display().to_string()),
     fixed!("io-threads", |shared| shared.reactors().to_string()),
     number!("maxclients", clients_max, (1, u32::MAX as u64)),
+    log!("commandlog-execution-slower-than", slow),
+    length!("commandlog-large-reply-max-len", large_replies),
+    length!("commandlog-large-request-max-len", large_requests),
+    log!("commandlog-reply-larger-than", large_replies),
+    log!("commandlog-request-larger-than", large_requests),
+    length!("commandlog-slow-execution-max-len", slow),
+    Parameter {
+        name: "latency-monitor-threshold",
+        show: |shared| shared.observers.latency.threshold_ms.get().to_string(),
+        change: Some(|shared, value, dry| {
+            let setting = &shared.observers.latency.threshold_ms;
+            set_number(setting, value, (0, i64::MAX as u64), dry)?;
+            shared.observers.retune();
+            Ok(())
+        }),
+        change_tls: None,
+    },
     fixed!("maxmemory", |shared| shared.options.memory_bytes.to_string()),
-    fixed!("maxmemory-policy", |_| "noeviction".to_owned()),
+    fixed!("maxmemory-clients", |_| "0".to_owned()),
+    Parameter {
+        name: "maxmemory-policy",
+        show: |_| "noeviction".to_owned(),
+        change: Some(|_, value, _| match value.eq_ignore_ascii_case("noeviction") {
+            true => Ok(()),
+            false => Err("nothing is evicted: the data is on the disk and may be larger than \
+                          maxmemory; only noeviction is known"
+                .to_owned()),
+        }),
+        change_tls: None,
+    },
+    fixed!("maxmemory-samples", |_| "5".to_owned()),
     Parameter {
         name: "notify-keyspace-events",
         show: |shared| shared.store.notifications().classes().text(),
@@ -131,6 +190,8 @@ static PARAMETERS: &[Parameter] = &[
         change_tls: None,
     },
     fixed!("save", |_| String::new()),
+    log!("slowlog-log-slower-than", slow),
+    length!("slowlog-max-len", slow),
     number!("tcp-keepalive", tcp_keepalive_s, (0, i32::MAX as u64)),
     number!("tracking-table-max-keys", tracked_keys_max, (0, u32::MAX as u64)),
     Parameter {
@@ -172,11 +233,14 @@ fn set_channels_of_new_users(shared: &Shared, text: &str, dry: bool) -> Result<(
 }
 
 fn parse_number(text: &str, (min, max): (u64, u64)) -> Result<u64, String> {
-    let value = parse_bytes(text).ok_or("argument couldn't be parsed into an integer")?;
-    if !(min..=max).contains(&value) {
-        return Err(format!("argument must be between {min} and {max} inclusive"));
-    }
-    Ok(value)
+    // A negative number is one, but below every range.
+    let value = match parse_bytes(text) {
+        None if text.parse::<i64>().is_err() => {
+            return Err("argument couldn't be parsed into an integer".to_owned());
+        }
+        value => value.filter(|value| (min..=max).contains(value)),
+    };
+    value.ok_or_else(|| format!("argument must be between {min} and {max} inclusive"))
 }
 
 fn set_number(setting: &Setting, text: &str, range: (u64, u64), dry: bool) -> Result<(), String> {
@@ -184,6 +248,23 @@ fn set_number(setting: &Setting, text: &str, range: (u64, u64), dry: bool) -> Re
     if !dry {
         setting.set(value);
     }
+    Ok(())
+}
+
+fn show_threshold(log: &CommandLog) -> String {
+    match log.threshold.get() {
+        DISABLED => "-1".to_owned(),
+        threshold => threshold.to_string(),
+    }
+}
+
+fn set_threshold(shared: &Shared, log: &CommandLog, text: &str, dry: bool) -> Result<(), String> {
+    match text {
+        "-1" if dry => {}
+        "-1" => log.threshold.set(DISABLED),
+        _ => set_number(&log.threshold, text, (0, i64::MAX as u64), dry)?,
+    }
+    shared.observers.retune();
     Ok(())
 }
 

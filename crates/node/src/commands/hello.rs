@@ -142,6 +142,7 @@ pub(super) fn reset(call: &mut NodeCall<'_>) -> Outcome {
     call.client.show_queued(None);
     call.client.subscriptions.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     call.client.rename(|names| names.name.clear());
+    call.client.monitors.store(false, Ordering::Relaxed);
     call.client.is_kept.store(false, Ordering::Relaxed);
     call.client.touches.store(true, Ordering::Relaxed);
     call.reply.set_protocol(Protocol::Resp2);

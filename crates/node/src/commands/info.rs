@@ -1,17 +1,17 @@
 //! INFO.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aidb_redis::Outcome;
 use aidb_redis::store::DATABASES;
-use aidb_redis::table::COMMANDS;
 
-use crate::metrics::read;
+use crate::clients::Client;
 use crate::shared::Shared;
 
 use super::hello::REDIS_VERSION;
-use super::{NodeCall, is_word};
+use super::process::{cpu_seconds, peak_bytes, resident_bytes, system_bytes};
+use super::{NodeCall, info_statistics, is_word, memory};
 
 type Section = fn(&Shared, &mut String);
 
@@ -19,14 +19,15 @@ type Section = fn(&Shared, &mut String);
 static SECTIONS: &[(&str, bool, Section)] = &[
     ("Server", true, server),
     ("Clients", true, clients),
-    ("Memory", true, memory),
+    ("Memory", true, memory_use),
     ("Persistence", true, persistence),
-    ("Stats", true, stats),
+    ("Stats", true, info_statistics::stats),
     ("Replication", true, replication),
     ("CPU", true, cpu),
     ("Modules", true, |_, _| ()),
-    ("Commandstats", false, command_stats),
-    ("Errorstats", true, error_stats),
+    ("Commandstats", false, info_statistics::commands),
+    ("Errorstats", true, info_statistics::errors),
+    ("Latencystats", false, info_statistics::latencies),
     ("Cluster", true, cluster),
     ("Keyspace", true, keyspace),
 ];
@@ -60,7 +61,7 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.push_str("\r\n");
 }
 
-fn field(text: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(super) fn field(text: &mut String, name: &str, value: impl std::fmt::Display) {
     line(text, format_args!("{name}:{value}"));
 }
 
@@ -68,57 +69,93 @@ fn server(shared: &Shared, text: &mut String) {
     let now_ms = shared.store.now_ms();
     let uptime_s = now_ms.saturating_sub(shared.started_ms) / 1000;
     field(text, "redis_version", REDIS_VERSION);
+    field(text, "redis_git_sha1", "00000000");
+    field(text, "redis_git_dirty", 0);
+    field(text, "redis_build_id", 0);
     field(text, "aidb_version", env!("CARGO_PKG_VERSION"));
     field(text, "redis_mode", "standalone");
-    field(text, "os", std::env::consts::OS);
+    field(text, "os", format_args!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     field(text, "arch_bits", usize::BITS);
+    field(text, "monotonic_clock", "POSIX clock_gettime");
     field(text, "multiplexing_api", "mio");
+    field(text, "atomicvar_api", "rust");
     field(text, "process_id", std::process::id());
+    field(text, "process_supervised", "no");
     field(text, "run_id", &shared.run_id);
     field(text, "tcp_port", shared.addresses.plain.first().map_or(0, |address| address.port()));
     field(text, "server_time_usec", now_ms * 1000);
     field(text, "uptime_in_seconds", uptime_s);
     field(text, "uptime_in_days", uptime_s / 86400);
-    field(text, "io_threads_active", shared.reactors());
+    field(text, "hz", 1);
+    field(text, "configured_hz", 1);
+    field(text, "executable", std::env::args().next().unwrap_or_default());
+    field(text, "config_file", "");
+    field(text, "io_threads_active", u8::from(shared.reactors() > 1));
 }
 
 fn clients(shared: &Shared, text: &mut String) {
-    field(text, "connected_clients", shared.clients.len());
+    let blocked = shared.store.waiters().clients();
+    let all = shared.clients.all();
+    let most = |of: fn(&Client) -> &AtomicU64| {
+        all.iter().map(|client| of(client).load(Ordering::Relaxed)).max().unwrap_or(0)
+    };
+    field(text, "connected_clients", all.len());
     field(text, "cluster_connections", 0);
     field(text, "maxclients", shared.settings.clients_max.get());
-    field(text, "blocked_clients", shared.store.waiters().clients());
+    field(text, "client_recent_max_input_buffer", most(|client| &client.input_bytes));
+    field(text, "client_recent_max_output_buffer", most(|client| &client.output_bytes));
+    field(text, "blocked_clients", blocked);
     field(text, "tracking_clients", shared.tracking.totals().clients);
+    field(text, "clients_in_timeout_table", 0);
 }
 
-fn memory(shared: &Shared, text: &mut String) {
+fn memory_use(shared: &Shared, text: &mut String) {
     let stats = shared.store.db().stats();
-    let resident = resident_bytes();
-    field(text, "used_memory", resident);
-    field(text, "used_memory_human", human(resident));
-    field(text, "used_memory_rss", resident);
-    field(text, "used_memory_rss_human", human(resident));
+    let (resident, peak) = (resident_bytes(), peak_bytes());
+    let (total, budget) = (system_bytes(), shared.options.memory_bytes);
+    let data = stats.memtable_bytes + stats.cache_bytes;
+    for (name, bytes) in [("used_memory", resident), ("used_memory_rss", resident)] {
+        field(text, name, bytes);
+        field(text, &format!("{name}_human"), human(bytes));
+    }
+    field(text, "used_memory_peak", peak);
+    field(text, "used_memory_peak_human", human(peak));
+    let share = 100.0 * resident as f64 / peak.max(1) as f64;
+    field(text, "used_memory_peak_perc", format_args!("{share:.2}%"));
+    field(text, "used_memory_overhead", resident.saturating_sub(data));
+    field(text, "used_memory_startup", 0);
+    field(text, "used_memory_dataset", data);
+    let share = 100.0 * data as f64 / resident.max(1) as f64;
+    field(text, "used_memory_dataset_perc", format_args!("{share:.2}%"));
     field(text, "used_memory_memtables", stats.memtable_bytes);
     field(text, "used_memory_cache", stats.cache_bytes);
     field(text, "cache_hits", stats.cache_hits);
     field(text, "cache_misses", stats.cache_misses);
+    field(text, "total_system_memory", total);
+    field(text, "total_system_memory_human", human(total));
     let (scripts, bytes) = shared.scripts.size();
+    field(text, "used_memory_lua", bytes);
+    field(text, "used_memory_lua_human", human(bytes as u64));
+    field(text, "used_memory_scripts_eval", bytes);
+    field(text, "used_memory_scripts", bytes);
+    field(text, "used_memory_scripts_human", human(bytes as u64));
     field(text, "number_of_cached_scripts", scripts);
     let (libraries, functions) = shared.functions.count();
-    field(text, "number_of_libraries", libraries);
     field(text, "number_of_functions", functions);
-    field(text, "used_memory_scripts", bytes);
-    field(text, "maxmemory", shared.options.memory_bytes);
-    field(text, "maxmemory_human", human(shared.options.memory_bytes));
+    field(text, "number_of_libraries", libraries);
+    field(text, "maxmemory", budget);
+    field(text, "maxmemory_human", human(budget));
     field(text, "maxmemory_policy", "noeviction");
-}
-
-/// Pages of the process in memory; 0 where the system does not say.
-#[allow(clippy::disallowed_methods)]
-fn resident_bytes() -> u64 {
-    const PAGE_BYTES: u64 = 4096;
-    let statm = std::fs::read("/proc/self/statm").unwrap_or_default();
-    let statm = String::from_utf8_lossy(&statm);
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
+    field(text, "mem_fragmentation_ratio", "1.00");
+    field(text, "mem_fragmentation_bytes", 0);
+    field(text, "mem_clients_slaves", 0);
+    field(text, "mem_clients_normal", memory::buffers(shared));
+    field(text, "mem_cluster_links", 0);
+    field(text, "mem_aof_buffer", 0);
+    field(text, "mem_allocator", "system");
+    field(text, "active_defrag_running", 0);
+    field(text, "lazyfree_pending_objects", 0);
+    field(text, "lazyfreed_objects", 0);
 }
 
 fn human(bytes: u64) -> String {
@@ -137,14 +174,31 @@ fn persistence(shared: &Shared, text: &mut String) {
     let saves = &shared.saves;
     let status = |failed: bool| if failed { "err" } else { "ok" };
     field(text, "loading", 0);
+    field(text, "async_loading", 0);
+    field(text, "rdb_changes_since_last_save", stats.visible_seq - stats.durable_seq);
     field(text, "rdb_bgsave_in_progress", u8::from(saves.is_running.load(Ordering::Relaxed)));
     field(text, "rdb_last_save_time", saves.last_ms.load(Ordering::Relaxed) / 1000);
     field(text, "rdb_last_bgsave_status", status(saves.last_failed.load(Ordering::Relaxed)));
+    field(text, "rdb_last_bgsave_time_sec", -1);
+    field(text, "rdb_current_bgsave_time_sec", -1);
+    field(text, "rdb_saves", 0);
+    field(text, "rdb_last_cow_size", 0);
     field(text, "aof_enabled", 1);
     field(text, "aof_rewrite_in_progress", 0);
+    field(text, "aof_rewrite_scheduled", 0);
+    field(text, "aof_last_rewrite_time_sec", -1);
+    field(text, "aof_current_rewrite_time_sec", -1);
+    field(text, "aof_last_bgrewrite_status", "ok");
+    field(text, "aof_rewrites", 0);
+    field(text, "aof_rewrites_consecutive_failures", 0);
     field(text, "aof_last_write_status", status(stats.read_only_reason.is_some()));
-    field(text, "appendfsync", shared.store.appendfsync().name());
+    field(text, "aof_last_cow_size", 0);
     field(text, "aof_current_size", stats.log_bytes);
+    field(text, "aof_base_size", 0);
+    field(text, "aof_pending_rewrite", 0);
+    field(text, "aof_buffer_length", 0);
+    field(text, "aof_delayed_fsync", 0);
+    field(text, "appendfsync", shared.store.appendfsync().name());
     field(text, "engine_visible_seq", stats.visible_seq);
     field(text, "engine_durable_seq", stats.durable_seq);
     field(text, "engine_disk_bytes", stats.disk_bytes);
@@ -152,72 +206,27 @@ fn persistence(shared: &Shared, text: &mut String) {
     field(text, "engine_compactions", stats.compactions);
 }
 
-fn stats(shared: &Shared, text: &mut String) {
-    let totals = shared.totals_since_reset();
-    let metrics = &shared.metrics;
-    field(text, "total_connections_received", totals.connections);
-    field(text, "total_commands_processed", totals.commands);
-    field(text, "total_net_input_bytes", totals.bytes_in);
-    field(text, "total_net_output_bytes", totals.bytes_out);
-    field(text, "rejected_connections", read(&metrics.connections_rejected));
-    field(text, "keyspace_hits", totals.hits);
-    field(text, "keyspace_misses", totals.misses);
-    field(text, "total_error_replies", totals.errors);
-    field(text, "total_writes", totals.commits);
-    field(text, "commands_handed_to_pool", read(&metrics.handed_to_pool));
-    let tracked = shared.tracking.totals();
-    field(text, "tracking_total_keys", tracked.keys);
-    field(text, "tracking_total_items", tracked.items);
-    field(text, "tracking_total_prefixes", tracked.prefixes);
-    let queries = read(&metrics.query_buffer_disconnections);
-    field(text, "client_query_buffer_limit_disconnections", queries);
-    let outputs = read(&metrics.output_buffer_disconnections);
-    field(text, "client_output_buffer_limit_disconnections", outputs);
-}
-
 fn replication(shared: &Shared, text: &mut String) {
+    let offset = shared.store.db().visible_seq();
     field(text, "role", "master");
     field(text, "connected_slaves", 0);
     field(text, "master_failover_state", "no-failover");
     field(text, "master_replid", &shared.run_id);
-    field(text, "master_repl_offset", shared.store.db().visible_seq());
+    field(text, "master_replid2", "0".repeat(40));
+    field(text, "master_repl_offset", offset);
+    field(text, "second_repl_offset", -1);
+    field(text, "repl_backlog_active", 0);
+    field(text, "repl_backlog_size", 0);
+    field(text, "repl_backlog_first_byte_offset", 0);
+    field(text, "repl_backlog_histlen", 0);
 }
 
 fn cpu(_: &Shared, text: &mut String) {
     let (user, system) = cpu_seconds();
     field(text, "used_cpu_sys", format!("{system:.6}"));
     field(text, "used_cpu_user", format!("{user:.6}"));
-}
-
-/// User and system time of the process; 0 where the system does not say.
-#[allow(clippy::disallowed_methods)]
-fn cpu_seconds() -> (f64, f64) {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
-    let stat = String::from_utf8_lossy(&stat);
-    // The second field is a name in parentheses; the times are 12th and 13th behind it.
-    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks = |place: usize| {
-        rest.split(' ').nth(place).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0)
-    };
-    (ticks(11) / TICKS_PER_SECOND, ticks(12) / TICKS_PER_SECOND)
-}
-
-fn command_stats(shared: &Shared, text: &mut String) {
-    let threads = shared.threads.lock();
-    for command in COMMANDS {
-        let calls: u64 = threads.iter().map(|thread| thread.calls[command.index].get()).sum();
-        if calls > 0 {
-            field(text, &format!("cmdstat_{}", command.name), format!("calls={calls}"));
-        }
-    }
-}
-
-fn error_stats(shared: &Shared, text: &mut String) {
-    let errors = shared.totals_since_reset().errors;
-    if errors > 0 {
-        field(text, "errorstat_ALL", format!("count={errors}"));
-    }
+    field(text, "used_cpu_sys_children", "0.000000");
+    field(text, "used_cpu_user_children", "0.000000");
 }
 
 fn cluster(_: &Shared, text: &mut String) {

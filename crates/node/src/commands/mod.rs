@@ -9,10 +9,16 @@ mod config_table;
 mod debug;
 mod hello;
 mod info;
+mod info_statistics;
 mod introspection;
+mod latency;
+mod memory;
 mod modules;
+mod process;
 mod pubsub;
 mod shutdown;
+mod slowlog;
+mod standalone;
 mod tracking;
 
 pub(crate) use hello::REDIS_VERSION;
@@ -84,6 +90,24 @@ pub(crate) fn execute(
         NodeCommand::Fcall => script::fcall(call, false),
         NodeCommand::FcallRo => script::fcall(call, true),
         NodeCommand::Function => script::function(call),
+        NodeCommand::Slowlog => slowlog::slowlog(call),
+        NodeCommand::Commandlog => slowlog::command_log(call),
+        NodeCommand::Latency => latency::latency(call),
+        NodeCommand::Memory => memory::memory(call),
+        NodeCommand::Monitor => standalone::monitor(call),
+        NodeCommand::Wait => standalone::wait(call),
+        NodeCommand::Waitaof => standalone::wait_aof(call),
+        NodeCommand::Role => standalone::role(call),
+        NodeCommand::Replicaof | NodeCommand::Slaveof => standalone::replica_of(call),
+        NodeCommand::Failover => standalone::failover(call),
+        NodeCommand::Sync | NodeCommand::Psync | NodeCommand::Replconf => {
+            standalone::no_replicas(call)
+        }
+        NodeCommand::Bgrewriteaof => standalone::rewrite_log(call),
+        NodeCommand::Readonly
+        | NodeCommand::Readwrite
+        | NodeCommand::Asking
+        | NodeCommand::Cluster => standalone::no_cluster(call),
         NodeCommand::Multi => transaction::multi(call),
         NodeCommand::Exec => transaction::exec(call),
         NodeCommand::Discard => transaction::discard(call),

@@ -123,7 +123,7 @@ impl LocalClient {
         let state = &self.conversation.state;
         let is_quiet = self.output.is_empty() && self.conversation.input.is_empty();
         let is_listening = state.subscriptions.is_some();
-        let is_watching = is_listening || state.tracking.is_some();
+        let is_watching = is_listening || state.tracking.is_some() || state.monitoring.is_some();
         !self.is_closed && !is_watching && state.blocked.is_none() && is_quiet
     }
 
@@ -138,6 +138,7 @@ impl LocalClient {
         blocking::end(&self.workers.shared, client, session, state);
         state.subscriptions = None;
         state.tracking = None;
+        state.monitoring = None;
         state.watching = None;
         self.inbox.poke();
     }
@@ -252,6 +253,11 @@ impl LocalClient {
                 Note::Unblock(fails) => {
                     if self.conversation.state.blocked.is_some() {
                         self.give_up(fails);
+                    }
+                }
+                Note::Line(line) => {
+                    if self.conversation.state.monitoring.is_some() {
+                        self.output.extend_from_slice(&line);
                     }
                 }
                 Note::Notice(notice) => {

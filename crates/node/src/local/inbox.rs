@@ -17,6 +17,8 @@ pub(crate) enum Note {
     Deliver(Arc<Delivery>),
     /// Keys that it has read were changed.
     Notice(Arc<Notice>),
+    /// A command that it sees because it monitors.
+    Line(Arc<[u8]>),
     /// A key that it waits for was touched.
     Call,
     /// Wait no more; with an error reply?

@@ -49,6 +49,7 @@ impl Inboxes {
                 }
             }
             Message::Notice(notice, _, client) => self.post(client, Note::Notice(notice)),
+            Message::Line(line, _, client) => self.post(client, Note::Line(line)),
             Message::Call(place) => self.post(place.client, Note::Call),
             Message::Unblock(place, fails) => self.post(place.client, Note::Unblock(fails)),
             Message::Kill(client) => self.post(client, Note::Close),

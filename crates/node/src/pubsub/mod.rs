@@ -113,6 +113,11 @@ impl PubSub {
         self.topics.lock()[kind as usize].get(channel).map_or(0, Vec::len)
     }
 
+    /// Different channels of a kind listened to.
+    pub(crate) fn topics(&self, kind: Kind) -> usize {
+        self.topics.lock()[kind as usize].len()
+    }
+
     /// Different patterns listened to.
     pub(crate) fn patterns(&self) -> usize {
         self.topics.lock()[Kind::Pattern as usize].len()

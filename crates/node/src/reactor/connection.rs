@@ -81,10 +81,13 @@ impl Connection {
         self.owed() == 0 && !self.stream.holds_bytes()
     }
 
-    /// Whether the client listens to channels.
+    /// Whether the client listens to channels, or to all commands.
     pub(super) fn is_listening(&self) -> bool {
         let conversation = self.conversation.as_ref();
-        conversation.is_some_and(|conversation| conversation.state.subscriptions.is_some())
+        conversation.is_some_and(|conversation| {
+            let state = &conversation.state;
+            state.subscriptions.is_some() || state.monitoring.is_some()
+        })
     }
 
     /// Whether the next command waits for a key.

@@ -11,6 +11,7 @@ use super::Reactor;
 pub(super) enum Held {
     Message(Arc<Delivery>),
     Notice(Arc<Notice>),
+    Line(Arc<[u8]>),
 }
 
 impl Reactor {
@@ -19,6 +20,29 @@ impl Reactor {
         if self.append_notice(notice, token, client) {
             self.serve(token);
         }
+    }
+
+    /// Shows a command to a connection that monitors.
+    pub(super) fn show(&mut self, line: Arc<[u8]>, token: usize, client: u64) {
+        if self.append_line(line, token, client) {
+            self.serve(token);
+        }
+    }
+
+    fn append_line(&mut self, line: Arc<[u8]>, token: usize, client: u64) -> bool {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return false };
+        if connection.id != client || connection.closes {
+            return false;
+        }
+        let Some(conversation) = &connection.conversation else {
+            connection.held.push(Held::Line(line));
+            return false;
+        };
+        let is_monitoring = conversation.state.monitoring.is_some();
+        if is_monitoring {
+            connection.output.extend_from_slice(&line);
+        }
+        is_monitoring
     }
 
     fn append_notice(&mut self, notice: Arc<Notice>, token: usize, client: u64) -> bool {
@@ -92,6 +116,7 @@ impl Reactor {
         for held in std::mem::take(&mut connection.held) {
             match held {
                 Held::Message(delivery) => self.append(&delivery, token, client),
+                Held::Line(line) => self.append_line(line, token, client),
                 Held::Notice(notice) => self.append_notice(notice, token, client),
             };
         }

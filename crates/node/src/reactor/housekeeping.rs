@@ -14,6 +14,9 @@ const RECLAIM_MS: u64 = 60_000;
 impl Reactor {
     /// Once per second: what events do not show.
     pub(super) fn tick(&mut self) {
+        if self.index == 0 {
+            self.shared.measure_rates();
+        }
         if self.index == 0 && self.now_ms >= self.reclaim_at_ms {
             self.reclaim_at_ms = self.now_ms + RECLAIM_MS;
             // What fails now is found again by the next pass.

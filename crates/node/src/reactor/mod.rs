@@ -174,6 +174,7 @@ impl Reactor {
                 Message::Finished(finished) => self.take_back(*finished),
                 Message::Synced(ticket, result) => self.synced(ticket, result),
                 Message::Deliver(delivery, to) => self.deliver(&delivery, &to),
+                Message::Line(line, token, client) => self.show(line, token, client),
                 Message::Notice(notice, token, client) => self.notify(notice, token, client),
                 Message::Call(place) => self.try_again(place),
                 Message::Unblock(place, fails) => self.unblock(place, fails),

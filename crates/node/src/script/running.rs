@@ -261,7 +261,10 @@ impl Running<'_> {
                     mode: self.mode,
                     store: self.store,
                 };
-                self.worker.dispatch(command, parts).map(|_| ())
+                self.worker.is_in_script = true;
+                let outcome = self.worker.dispatch(command, parts).map(|_| ());
+                self.worker.is_in_script = false;
+                outcome
             }
         };
         (self.arguments, self.reply) = (arguments, reply);

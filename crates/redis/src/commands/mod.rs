@@ -9,6 +9,7 @@ pub mod bitmaps;
 pub mod blocking;
 pub mod bloom;
 pub mod expiry;
+mod footprint;
 pub mod geo;
 pub mod geo_search;
 pub mod hash_expiry;
@@ -46,6 +47,8 @@ pub mod strings;
 #[cfg(test)]
 mod tests;
 mod transfer;
+
+pub use footprint::footprint;
 
 use aidb_base::KeyspaceId;
 use aidb_engine::batch::WriteBatch;

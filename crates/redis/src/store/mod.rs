@@ -518,6 +518,9 @@ fn listen_for_expiry(
     let (databases, notifications) = (Arc::clone(databases), Arc::clone(notifications));
     let changes = Arc::clone(changes);
     db.set_expiry_listener(move |keyspace, key| {
+        if databases.index_of(keyspace).is_some() {
+            notifications.count_expired();
+        }
         notifications.tell_expired(&databases, keyspace, key);
         if changes.any() {
             changes.tell_of(&databases, keyspace, key);

@@ -10,7 +10,7 @@ mod creation;
 mod tests;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use aidb_base::KeyspaceId;
 
@@ -39,6 +39,7 @@ type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 #[derive(Default)]
 pub struct Notifications {
     wanted: AtomicU16,
+    expired: AtomicU64,
     listener: OnceLock<Listener>,
 }
 
@@ -72,6 +73,10 @@ impl Notifications {
         }
     }
 
+    pub(super) fn count_expired(&self) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Tells that the sweeper removed a record.
     pub(super) fn tell_expired(&self, databases: &Databases, keyspace: KeyspaceId, key: &[u8]) {
         if !self.wants(Class::Expired) {
@@ -92,6 +97,11 @@ fn event_of(class: Class, name: &'static str, database: usize, engine_key: &[u8]
 }
 
 impl Store {
+    /// Records removed since the start because their time had come.
+    pub fn expired_keys(&self) -> u64 {
+        self.notifications.expired.load(Ordering::Relaxed)
+    }
+
     /// Keyspace notifications.
     pub fn notifications(&self) -> &Notifications {
         &self.notifications
