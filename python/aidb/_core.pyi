@@ -490,6 +490,7 @@ class Server:
         requirepass: str = ...,
         users: list[str] = ...,
         aclfile: Path | None = ...,
+        rename_commands: list[tuple[str, str]] = ...,
         plaintext: bool = ...,
         tls_auth_clients: str = ...,
         tls_ca_cert_file: Path | None = ...,

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use aidb_redis::commands::{Call, Scratch, execute};
 use aidb_redis::resp::{Args, Parser, Protocol, Reply, Status};
 use aidb_redis::store::{Access, AppendFsync, Mode};
-use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
+use aidb_redis::table::{COMMANDS, Command, Layer};
 use aidb_redis::{Outcome, Session, Stop};
 
 use crate::acl::{Context, Denied};
@@ -16,9 +16,10 @@ use crate::commands::{self, NodeCall, acl};
 use crate::metrics::ThreadMetrics;
 use crate::observe::{self, Done};
 use crate::pubsub::Outbox;
+use crate::renames::Renames;
 use crate::script::Interpreter;
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{Silence, State};
 use crate::{tracking, transaction};
 
 /// Waiting replies at which a client's further commands wait for it to read.
@@ -54,6 +55,8 @@ pub(crate) enum End {
     NeedsWait,
     /// The next command waits for a key.
     Blocked,
+    /// The next command waits for the end of a pause.
+    Paused,
     /// Replies enough for now; more commands may be there.
     OutputFull,
     /// Close after the replies are sent.
@@ -174,8 +177,16 @@ impl Worker {
                 Ok(Status::Incomplete) => break End::NeedsInput,
                 Ok(Status::Nothing(bytes)) => consumed += bytes,
                 Ok(Status::Command(bytes)) => {
+                    let mark = output.len();
                     match self.execute(&shared, conversation, &rest[..bytes], output, mode) {
-                        Next::Done => consumed += bytes,
+                        Next::Done => {
+                            consumed += bytes;
+                            let silence = &mut conversation.state.silence;
+                            if *silence != Silence::No && silence.swallow() {
+                                output.truncate(mark);
+                            }
+                        }
+                        Next::Paused => break End::Paused,
                         Next::Wait => break End::NeedsWait,
                         Next::Blocked => break End::Blocked,
                         Next::Close => break End::Close,
@@ -206,7 +217,7 @@ impl Worker {
         let Conversation { client, session, state, parser, .. } = conversation;
         let args = parser.args(request);
         let mut reply = Reply::new(output, session.protocol);
-        let command = match resolve(&args) {
+        let command = match resolve(&shared.renames, &args) {
             Ok(command) => command,
             Err(Refusal::Hangup) => return Next::Close,
             Err(Refusal::Error(stop)) => {
@@ -232,6 +243,9 @@ impl Worker {
                     return Next::Done;
                 }
             }
+        }
+        if shared.pause.is_set() && shared.pause.holds(command, shared.store.now_ms()) {
+            return Next::Paused;
         }
         let store = Access::direct(&shared.store);
         let parts = Parts { client, session, state, args, reply, mode, store };
@@ -397,7 +411,7 @@ impl Worker {
     /// Counts a request that was refused before it began.
     #[cold]
     fn note_rejection(&self, args: &Args<'_>) {
-        if let Some(command) = lookup(args.get(0)) {
+        if let Some(command) = self.shared.renames.find(args.get(0)) {
             self.metrics.by_command[command.index].of(command, args).reject();
         }
     }
@@ -430,6 +444,7 @@ pub(crate) enum Next {
     Done,
     Wait,
     Blocked,
+    Paused,
     Close,
 }
 
@@ -448,8 +463,8 @@ pub(crate) fn meant(command: &'static Command, args: &Args<'_>) -> &'static Comm
 
 /// The command of `args`, its arity and subcommand checked.
 #[inline]
-fn resolve(args: &Args<'_>) -> Result<&'static Command, Refusal> {
-    let Some(command) = lookup(args.get(0)) else { return Err(unknown(args)) };
+fn resolve(renames: &Renames, args: &Args<'_>) -> Result<&'static Command, Refusal> {
+    let Some(command) = renames.find(args.get(0)) else { return Err(unknown(args)) };
     let mut meant = command;
     if !command.subcommands.is_empty() && args.len() > 1 {
         meant = command.subcommand(args.get(1)).ok_or_else(|| unknown_sub(command, args))?;

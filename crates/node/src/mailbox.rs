@@ -34,6 +34,8 @@ pub(crate) enum Message {
     Unblock(Place, bool),
     /// Close the connection of this client.
     Kill(u64),
+    /// A pause was ended.
+    Resume,
     /// Users changed: close the connections that listen to what they must not hear any more.
     CheckListeners,
     /// Send what is ready and stop.

@@ -17,9 +17,11 @@ use crate::mailbox::{Mailbox, Message};
 use crate::metrics::{CommandStatistics, NodeMetrics, RateMeter};
 use crate::notifications;
 use crate::observe::Observers;
+use crate::pause::Pause;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::reactor::{Parts, Reactor, WAKER};
+use crate::renames::Renames;
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 use crate::shared::{Addresses, Saves, Shared, StopSignal};
@@ -64,7 +66,8 @@ impl Node {
         }
         mailboxes.push(Mailbox::Local(Inboxes::default()));
         let addresses = Addresses::of(&listeners);
-        let known = (store, functions, acl, certificates);
+        let renames = Renames::new(&options.renames)?;
+        let known = (store, functions, acl, certificates, renames);
         let shared = Arc::new(share(known, options, mailboxes, addresses));
         let weak = Arc::downgrade(&shared);
         shared.store.waiters().set_caller(move |place| {
@@ -166,7 +169,7 @@ fn users(store: &Store, options: &NodeOptions) -> Result<Acl> {
 }
 
 fn share(
-    (store, functions, acl, certificates): (Store, Functions, Acl, Certificates),
+    (store, functions, acl, certificates, renames): (Store, Functions, Acl, Certificates, Renames),
     options: NodeOptions,
     mailboxes: Vec<Mailbox>,
     addresses: Addresses,
@@ -186,6 +189,8 @@ fn share(
         settings: Settings::new(&options),
         acl,
         certificates,
+        pause: Pause::default(),
+        renames,
         clients: Clients::default(),
         pubsub: PubSub::default(),
         tracking: Tracking::default(),

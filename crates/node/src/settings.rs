@@ -31,6 +31,8 @@ pub struct NodeOptions {
     pub password: String,
     /// Users besides `default`, each `name rule …`.
     pub users: Vec<String>,
+    /// Other names of commands; an empty one takes the command away.
+    pub renames: Vec<(String, String)>,
     /// File of users; then `users` must be empty.
     pub acl_file: Option<PathBuf>,
     /// Without a password, refuse clients of other machines.
@@ -76,6 +78,7 @@ impl Default for NodeOptions {
             unix_socket_mode: None,
             password: String::new(),
             users: Vec::new(),
+            renames: Vec::new(),
             acl_file: None,
             protected_mode: true,
             reactors: 0,

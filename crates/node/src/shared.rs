@@ -14,8 +14,10 @@ use crate::local::Inboxes;
 use crate::mailbox::Mailbox;
 use crate::metrics::{CommandStatistics, NodeMetrics, RateMeter, Rates, ThreadMetrics, read};
 use crate::observe::Observers;
+use crate::pause::Pause;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
+use crate::renames::Renames;
 use crate::script::{Functions, Scripts};
 use crate::settings::{NodeOptions, Settings};
 use crate::tracking::Tracking;
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     /// Those of the reactors, and behind them the one of the clients inside this process.
     pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) pause: Pause,
+    pub(crate) renames: Renames,
     pub(crate) addresses: Addresses,
     pub(crate) certificates: Certificates,
     pub(crate) metrics: NodeMetrics,

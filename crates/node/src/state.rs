@@ -12,6 +12,32 @@ use crate::pubsub::{Kind, Subscriptions};
 use crate::tracking::Tracked;
 use crate::transaction::Queue;
 
+/// Which replies a client does not want: CLIENT REPLY.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Silence {
+    #[default]
+    No,
+    /// None until it asks for them again.
+    All,
+    /// Neither the one to this command nor the next.
+    Begins,
+    /// Not the next one.
+    Next,
+}
+
+impl Silence {
+    /// Whether the reply to the command that was just executed is dropped; notes that it was.
+    pub(crate) fn swallow(&mut self) -> bool {
+        let before = *self;
+        *self = match before {
+            Self::Begins => Self::Next,
+            Self::Next => Self::No,
+            other => other,
+        };
+        before != Self::No
+    }
+}
+
 /// Transaction, watched keys and subscriptions of a client.
 #[derive(Default)]
 pub(crate) struct State {
@@ -24,6 +50,8 @@ pub(crate) struct State {
     pub(crate) monitoring: Option<Box<Monitoring>>,
     /// It is told of changes to keys that it has read.
     pub(crate) tracking: Option<Box<Tracked>>,
+    /// Which replies are not sent.
+    pub(crate) silence: Silence,
     /// The first command of the input waits for a key; since its first attempt.
     pub(crate) blocked: Option<Wait>,
 }

@@ -8,13 +8,14 @@
 use aidb_redis::key::MetaKey;
 use aidb_redis::resp::{Args, Parser, RequestLimits, Status};
 use aidb_redis::store::{Access, AllSlots, Mode, Transaction};
-use aidb_redis::table::{COMMANDS, Command, Layer, NodeCommand, lookup};
+use aidb_redis::table::{COMMANDS, Command, Layer, NodeCommand};
 use aidb_redis::{Outcome, Stop};
 
 use crate::acl::{Context, Denied};
 use crate::clients::Client;
 use crate::commands::{NodeCall, acl};
 use crate::conversation::{Parts, Worker, meant};
+use crate::renames::Renames;
 use crate::state::State;
 
 const ABORTED: &str = "EXECABORT Transaction discarded because of previous errors.";
@@ -54,14 +55,18 @@ impl Queue {
     }
 
     /// Calls `f` with each command and its arguments.
-    fn each(&self, mut f: impl FnMut(&'static Command, Args<'_>) -> Outcome) -> Outcome {
+    fn each(
+        &self,
+        renames: &Renames,
+        mut f: impl FnMut(&'static Command, Args<'_>) -> Outcome,
+    ) -> Outcome {
         let limits = RequestLimits { bulk_bytes_max: self.requests.len(), is_stranger: false };
         let mut parser = Parser::new();
         let mut rest = self.requests.as_slice();
         while let Ok(Status::Command(bytes)) = parser.parse(rest, limits) {
             let args = parser.args(&rest[..bytes]);
             // Only known commands are queued.
-            if let Some(command) = lookup(args.get(0)) {
+            if let Some(command) = renames.find(args.get(0)) {
                 f(&COMMANDS[command.index], args)?;
             }
             rest = &rest[bytes..];
@@ -182,9 +187,9 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(queue: &Queue) -> Result<Self, Stop> {
+    fn of(queue: &Queue, renames: &Renames) -> Result<Self, Stop> {
         let mut needs = Self::default();
-        queue.each(|command, args| {
+        queue.each(renames, |command, args| {
             needs.add(command, &args);
             Ok(())
         })?;
@@ -211,7 +216,7 @@ impl Needs {
 }
 
 fn execute(call: &mut NodeCall<'_>, queue: &Queue) -> Outcome {
-    let mut needs = Needs::of(queue)?;
+    let mut needs = Needs::of(queue, &call.worker.shared.renames)?;
     let (mark, session) = (call.reply.mark(), *call.session);
     match execute_holding(call, queue, &needs) {
         Err(Stop::Beyond) => {
@@ -260,7 +265,8 @@ fn execute_holding(call: &mut NodeCall<'_>, queue: &Queue, needs: &Needs) -> Out
 
 fn execute_all(call: &mut NodeCall<'_>, queue: &Queue, store: Access<'_>) -> Outcome {
     call.reply.array(queue.len());
-    queue.each(|command, args| {
+    let shared = std::sync::Arc::clone(&call.worker.shared);
+    queue.each(&shared.renames, |command, args| {
         let protocol = call.session.protocol;
         let mut reply = call.reply.reborrow();
         reply.set_protocol(protocol);

@@ -15,7 +15,8 @@ use crate::allocator;
 use crate::error::{closed, invalid, raise, wrong_type};
 
 /// Settings of [`Server`].
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 31] = [
+    "rename_commands",
     "aclfile",
     "appendfsync",
     "bulk_bytes_max",
@@ -220,6 +221,7 @@ fn set(
         "protected_mode" => options.protected_mode = value.extract()?,
         "query_buffer_bytes_max" => options.query_buffer_bytes_max = value.extract()?,
         "reactors" => options.reactors = value.extract()?,
+        "rename_commands" => options.renames = value.extract()?,
         "repair_log" => engine.salvage_log = value.extract()?,
         "requirepass" => options.password = value.extract()?,
         "stop_grace_ms" => options.stop_grace_ms = value.extract()?,

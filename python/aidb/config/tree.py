@@ -142,6 +142,9 @@ class ServerSettings(Section):
     aclfile: Path | None = Field(
         default=None, description="File of users for ACL LOAD and ACL SAVE; instead of `users`."
     )
+    rename_commands: dict[str, str] = Field(
+        default={}, description="Other names of commands; an empty one takes the command away."
+    )
     stop_grace_s: Seconds = Field(
         default=5, ge=0, description="Time for replies to be sent when stopping."
     )

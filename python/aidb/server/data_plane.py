@@ -50,8 +50,11 @@ class DataPlane:
             repair_log=storage.repair_log,
             stop_grace_ms=server.stop_grace_s * 1000,
             requirepass=server.requirepass.get_secret_value(),
+            rename_commands=list(server.rename_commands.items()),
             users=[user.get_secret_value() for user in server.users],
-            **server.model_dump(exclude={"stop_grace_s", "requirepass", "users"}),
+            **server.model_dump(
+                exclude={"stop_grace_s", "requirepass", "users", "rename_commands"}
+            ),
         )
 
     @property

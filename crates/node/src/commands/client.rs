@@ -11,6 +11,7 @@ use aidb_redis::{Outcome, Stop};
 
 use crate::clients::Client;
 use crate::mailbox::Message;
+use crate::state::Silence;
 
 use super::client_filter::{self, Filter};
 use super::{NodeCall, text, tracking};
@@ -27,10 +28,36 @@ const HELP: &[&str] = &[
     "    Return the ID of the current connection.",
     "INFO",
     "    Return information about the current client connection.",
-    "KILL <ip:port> | <option> <value> ...",
-    "    Kill connections. Options are ID, ADDR, LADDR, TYPE, USER, SKIPME.",
-    "LIST [TYPE normal] [ID <id> ...]",
-    "    Return information about client connections.",
+    "KILL <ip:port>",
+    "    Kill connection made from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Kill connections. Options are:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made from the specified address",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made to specified local address",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Kill connections by type.",
+    "    * USER <username>",
+    "      Kill connections authenticated by <username>.",
+    "    * SKIPME (YES|NO)",
+    "      Skip killing current connection (default: yes).",
+    "    * ID <client-id>",
+    "      Kill connections by client id.",
+    "    * MAXAGE <maxage>",
+    "      Kill connections older than the specified age.",
+    "LIST [options ...]",
+    "    Return information about client connections. Options:",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Return clients of specified type.",
+    "    * ID <id> [<id> ...], and those of KILL",
+    "      Return these clients.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Control the replies sent to the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Keep the connection when memory is short.",
     "NO-TOUCH (ON|OFF)",
@@ -63,6 +90,13 @@ pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
         }
         b"list" => list(call)?,
         b"kill" => client_filter::kill(call)?,
+        b"pause" => pause(call)?,
+        b"unpause" => {
+            call.shared().pause.end();
+            call.shared().mailboxes.iter().for_each(|mailbox| mailbox.send(Message::Resume));
+            call.reply.ok();
+        }
+        b"reply" => set_replies(call)?,
         b"unblock" => unblock(call)?,
         b"tracking" => tracking::tracking(call)?,
         b"caching" => tracking::caching(call)?,
@@ -80,6 +114,41 @@ pub(super) fn client(call: &mut NodeCall<'_>) -> Outcome {
         }
         _ => call.help(HELP)?,
     }
+    Ok(())
+}
+
+/// `CLIENT PAUSE milliseconds [WRITE | ALL]`
+fn pause(call: &mut NodeCall<'_>) -> Outcome {
+    let is_of_all = match call.args.len() {
+        3 => true,
+        4 if call.is_word(3, "all") => true,
+        4 if call.is_word(3, "write") => false,
+        4 => return Err(Stop::fail("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(SYNTAX),
+    };
+    let timeout_ms = parse_integer(call.args.get(2))
+        .ok_or_else(|| Stop::fail("ERR timeout is not an integer or out of range"))?;
+    let timeout_ms =
+        u64::try_from(timeout_ms).map_err(|_| Stop::fail("ERR timeout is negative"))?;
+    let now_ms = call.shared().store.now_ms();
+    call.shared().pause.begin(now_ms.saturating_add(timeout_ms), is_of_all, now_ms);
+    call.reply.ok();
+    Ok(())
+}
+
+/// `CLIENT REPLY ON | OFF | SKIP`
+fn set_replies(call: &mut NodeCall<'_>) -> Outcome {
+    let is_silent = call.state.silence == Silence::All;
+    call.state.silence = match () {
+        () if call.is_word(2, "on") => {
+            call.reply.ok();
+            Silence::No
+        }
+        () if call.is_word(2, "off") => Silence::All,
+        () if call.is_word(2, "skip") && is_silent => Silence::All,
+        () if call.is_word(2, "skip") => Silence::Begins,
+        () => return Err(SYNTAX),
+    };
     Ok(())
 }
 

@@ -23,6 +23,9 @@ use super::{Inbox, Note, Workers};
 /// Memory of emptied buffers above this size is given back.
 const SPARE_BYTES_MAX: usize = 64 << 10;
 
+/// How often a client looks whether a pause has ended.
+const PAUSE_LOOK_MS: u64 = 10;
+
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -180,6 +183,12 @@ impl LocalClient {
                 Progress::MustWait
             }
             End::Blocked => self.blocked(),
+            End::Paused => {
+                let (pause, now_ms) = (&workers.shared.pause, workers.shared.store.now_ms());
+                // Another thread of the process may end the pause early.
+                let left_ms = pause.until_ms().saturating_sub(now_ms).min(PAUSE_LOOK_MS);
+                Progress::Blocked(Some(Duration::from_millis(left_ms)))
+            }
             End::Close => {
                 self.is_closed = true;
                 Progress::Closed

@@ -64,7 +64,10 @@ impl Inboxes {
                 }
             }
             // Only reactors have sockets, a pool and a syncer.
-            Message::Accepted(..) | Message::Finished(_) | Message::Synced(..) => {}
+            Message::Accepted(..)
+            | Message::Finished(_)
+            | Message::Synced(..)
+            | Message::Resume => {}
         }
     }
 

@@ -39,6 +39,21 @@ impl Reactor {
         }
     }
 
+    /// Serves the connections that waited for the end of a pause.
+    pub(super) fn resume_paused(&mut self) {
+        if self.paused.is_empty() || self.shared.pause.is_on(self.now_ms) {
+            return;
+        }
+        for (token, id) in std::mem::take(&mut self.paused) {
+            let Some(Some(connection)) = self.connections.get_mut(token) else { continue };
+            if connection.id == id {
+                connection.is_paused = false;
+                connection.has_more = true;
+                self.serve(token);
+            }
+        }
+    }
+
     /// Answers the clients whose time is over.
     pub(super) fn give_up_waiting(&mut self) {
         while let Some(&(at, token, id)) = self.deadlines.first() {

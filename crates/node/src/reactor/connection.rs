@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub(super) is_called: bool,
     /// CLIENT UNBLOCK came meanwhile; with an error?
     pub(super) is_unblocked: Option<bool>,
+    /// The next command waits for the end of a pause.
+    pub(super) is_paused: bool,
     /// Users changed meanwhile: it may listen to what it must not hear.
     pub(super) must_check_topics: bool,
     /// Messages that came while the pool had the conversation; they go behind its replies.
@@ -64,6 +66,7 @@ impl Connection {
             is_queued: false,
             is_called: false,
             is_unblocked: None,
+            is_paused: false,
             must_check_topics: false,
             held: Vec::new(),
             above_soft_since_ms: 0,

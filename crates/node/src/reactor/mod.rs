@@ -11,6 +11,8 @@ mod deliver;
 mod durable;
 mod housekeeping;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub(crate) struct Reactor {
     next_reactor: usize,
     /// Blocked connections by the time at which they give up.
     deadlines: BTreeSet<(u64, usize, u64)>,
+    /// Connections whose next command waits for the end of a pause, with their clients.
+    paused: Vec<(usize, u64)>,
 }
 
 /// What a reactor is made of.
@@ -103,6 +107,7 @@ impl Reactor {
             stop_deadline_ms: 0,
             next_reactor: 0,
             deadlines: BTreeSet::new(),
+            paused: Vec::new(),
         })
     }
 
@@ -124,6 +129,7 @@ impl Reactor {
                 self.handle(event);
             }
             self.give_up_waiting();
+            self.resume_paused();
             self.serve_again();
             self.request_sync();
             if self.now_ms >= self.ticked_ms + TICK_MS {
@@ -138,8 +144,10 @@ impl Reactor {
     fn idle_wait(&self) -> Duration {
         let tick_ms = if self.is_stopping { 10 } else { TICK_MS };
         let deadline_ms = self.deadlines.first().map_or(u64::MAX, |(at, _, _)| *at);
+        let pause_ms = if self.paused.is_empty() { u64::MAX } else { self.shared.pause.until_ms() };
         let now_ms = self.shared.store.now_ms();
-        Duration::from_millis(tick_ms.min(deadline_ms.saturating_sub(now_ms)))
+        let next_ms = deadline_ms.min(pause_ms);
+        Duration::from_millis(tick_ms.min(next_ms.saturating_sub(now_ms)))
     }
 
     fn handle(&mut self, event: &Event) {
@@ -179,6 +187,8 @@ impl Reactor {
                 Message::Call(place) => self.try_again(place),
                 Message::Unblock(place, fails) => self.unblock(place, fails),
                 Message::Kill(id) => self.kill(id),
+                // Looked at in every turn.
+                Message::Resume => {}
                 Message::CheckListeners => self.check_listeners(),
                 Message::Stop => self.begin_stop(),
             }

@@ -96,11 +96,12 @@ impl Reactor {
                 return Ok(Fate::Close);
             }
             // A client that does not read its replies is not heard until it does.
-            if connection.is_blocked() && connection.at_end {
+            if (connection.is_blocked() || connection.is_paused) && connection.at_end {
                 return Ok(Fate::Close);
             }
             let is_deaf = connection.closes
                 || connection.is_blocked()
+                || connection.is_paused
                 || connection.conversation.is_none()
                 || connection.owed() >= OUTPUT_PAUSE_BYTES;
             if is_deaf {
@@ -238,6 +239,10 @@ impl Reactor {
             End::NeedsInput | End::OutputFull => {}
             End::Close => connection.closes = true,
             End::Blocked => self.note_deadline(token),
+            End::Paused => {
+                connection.is_paused = true;
+                self.paused.push((token, connection.id));
+            }
             End::NeedsWait => {
                 let Some(conversation) = connection.conversation.take() else { return };
                 count(&self.shared.metrics.handed_to_pool);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aidb_redis::resp::{ArgsBuffer, Protocol, Reply};
 use aidb_redis::store::{Access, Mode};
-use aidb_redis::table::{COMMANDS, Command, Layer, lookup};
+use aidb_redis::table::{COMMANDS, Command, Layer};
 use aidb_redis::{Session, Stop};
 use mlua::{Function, Lua, MultiValue, Value};
 
@@ -213,7 +213,7 @@ impl Running<'_> {
     /// Whether the user may send the gathered command.
     fn may_send(&self) -> mlua::Result<Value> {
         let args = self.arguments.args();
-        let Some(command) = lookup(args.get(0)) else {
+        let Some(command) = self.worker.shared.renames.find(args.get(0)) else {
             return Err(reply(b"ERR Invalid command passed to redis.acl_check_cmd()"));
         };
         let user = self.user.as_ref();
@@ -274,7 +274,7 @@ impl Running<'_> {
     fn find(&self, arguments: &ArgsBuffer) -> Result<&'static Command, &'static str> {
         let args = arguments.args();
         let unknown = "ERR Unknown Redis command called from script";
-        let command = lookup(args.get(0)).ok_or(unknown)?;
+        let command = self.worker.shared.renames.find(args.get(0)).ok_or(unknown)?;
         let mut meant = command;
         if !command.subcommands.is_empty() && args.len() > 1 {
             meant = command.subcommand(args.get(1)).ok_or(unknown)?;

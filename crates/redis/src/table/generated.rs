@@ -3284,6 +3284,124 @@ pub static COMMANDS: &[Command] = &[
             Command {
                 index: 29,
                 id: 53,
+                name: "client|pause",
+                summary: "Lets commands of all clients wait",
+                since: "2.9.50",
+                group: "connection",
+                complexity: Some("O(1)"),
+                deprecated_since: None,
+                replaced_by: None,
+                arity: -3,
+                flags: &["admin", "noscript", "loading", "stale"],
+                acl: &["admin", "slow", "dangerous", "connection"],
+                tips: &[],
+                legacy_keys: (0, 0, 0),
+                keys: &[],
+                arguments: &[
+                    Argument {
+                        name: "timeout",
+                        kind: "integer",
+                        token: None,
+                        since: None,
+                        flags: &[],
+                        key_spec_index: None,
+                        arguments: &[],
+                    },
+                    Argument {
+                        name: "mode",
+                        kind: "oneof",
+                        token: None,
+                        since: Some("6.2.0"),
+                        flags: &["optional"],
+                        key_spec_index: None,
+                        arguments: &[
+                            Argument {
+                                name: "write",
+                                kind: "pure-token",
+                                token: Some("WRITE"),
+                                since: None,
+                                flags: &[],
+                                key_spec_index: None,
+                                arguments: &[],
+                            },
+                            Argument {
+                                name: "all",
+                                kind: "pure-token",
+                                token: Some("ALL"),
+                                since: None,
+                                flags: &[],
+                                key_spec_index: None,
+                                arguments: &[],
+                            },
+                        ],
+                    },
+                ],
+                subcommands: &[],
+                layer: Layer::Node(NodeCommand::Client),
+                aside: false,
+                writes: false,
+            },
+            Command {
+                index: 29,
+                id: 54,
+                name: "client|reply",
+                summary: "Sets whether the connection gets replies",
+                since: "3.2.0",
+                group: "connection",
+                complexity: Some("O(1)"),
+                deprecated_since: None,
+                replaced_by: None,
+                arity: 3,
+                flags: &["noscript", "loading", "stale"],
+                acl: &["slow", "connection"],
+                tips: &[],
+                legacy_keys: (0, 0, 0),
+                keys: &[],
+                arguments: &[Argument {
+                    name: "on_off_skip",
+                    kind: "oneof",
+                    token: None,
+                    since: None,
+                    flags: &[],
+                    key_spec_index: None,
+                    arguments: &[
+                        Argument {
+                            name: "on",
+                            kind: "pure-token",
+                            token: Some("ON"),
+                            since: None,
+                            flags: &[],
+                            key_spec_index: None,
+                            arguments: &[],
+                        },
+                        Argument {
+                            name: "off",
+                            kind: "pure-token",
+                            token: Some("OFF"),
+                            since: None,
+                            flags: &[],
+                            key_spec_index: None,
+                            arguments: &[],
+                        },
+                        Argument {
+                            name: "skip",
+                            kind: "pure-token",
+                            token: Some("SKIP"),
+                            since: None,
+                            flags: &[],
+                            key_spec_index: None,
+                            arguments: &[],
+                        },
+                    ],
+                }],
+                subcommands: &[],
+                layer: Layer::Node(NodeCommand::Client),
+                aside: false,
+                writes: false,
+            },
+            Command {
+                index: 29,
+                id: 55,
                 name: "client|setinfo",
                 summary: "Names the client library and its version",
                 since: "7.2.0",
@@ -3332,7 +3450,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 29,
-                id: 54,
+                id: 56,
                 name: "client|setname",
                 summary: "Names the connection",
                 since: "2.6.9",
@@ -3362,7 +3480,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 29,
-                id: 55,
+                id: 57,
                 name: "client|tracking",
                 summary: "Tells the connection of changes to keys that it has read",
                 since: "6.0.0",
@@ -3467,7 +3585,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 29,
-                id: 56,
+                id: 58,
                 name: "client|trackinginfo",
                 summary: "Shows how the connection is told of changed keys",
                 since: "6.2.0",
@@ -3489,7 +3607,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 29,
-                id: 57,
+                id: 59,
                 name: "client|unblock",
                 summary: "Lets a client wait no more for a key",
                 since: "5.0.0",
@@ -3547,6 +3665,28 @@ pub static COMMANDS: &[Command] = &[
                 aside: false,
                 writes: false,
             },
+            Command {
+                index: 29,
+                id: 60,
+                name: "client|unpause",
+                summary: "Lets commands of all clients go on",
+                since: "6.2.0",
+                group: "connection",
+                complexity: Some("O(N) for N waiting clients"),
+                deprecated_since: None,
+                replaced_by: None,
+                arity: 2,
+                flags: &["admin", "noscript", "loading", "stale"],
+                acl: &["admin", "slow", "dangerous", "connection"],
+                tips: &[],
+                legacy_keys: (0, 0, 0),
+                keys: &[],
+                arguments: &[],
+                subcommands: &[],
+                layer: Layer::Node(NodeCommand::Client),
+                aside: false,
+                writes: false,
+            },
         ],
         layer: Layer::Node(NodeCommand::Client),
         aside: false,
@@ -3554,7 +3694,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 30,
-        id: 58,
+        id: 61,
         name: "cluster",
         summary: "Administers a cluster",
         since: "3.0.0",
@@ -3572,7 +3712,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 30,
-                id: 59,
+                id: 62,
                 name: "cluster|addslots",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3602,7 +3742,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 60,
+                id: 63,
                 name: "cluster|addslotsrange",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "7.0.0",
@@ -3651,7 +3791,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 61,
+                id: 64,
                 name: "cluster|bumpepoch",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3673,7 +3813,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 62,
+                id: 65,
                 name: "cluster|count-failure-reports",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3703,7 +3843,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 63,
+                id: 66,
                 name: "cluster|countkeysinslot",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3733,7 +3873,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 64,
+                id: 67,
                 name: "cluster|delslots",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3763,7 +3903,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 65,
+                id: 68,
                 name: "cluster|delslotsrange",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "7.0.0",
@@ -3812,7 +3952,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 66,
+                id: 69,
                 name: "cluster|failover",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3861,7 +4001,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 67,
+                id: 70,
                 name: "cluster|flushslots",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3883,7 +4023,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 68,
+                id: 71,
                 name: "cluster|forget",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3913,7 +4053,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 69,
+                id: 72,
                 name: "cluster|getkeysinslot",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3954,7 +4094,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 70,
+                id: 73,
                 name: "cluster|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -3976,7 +4116,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 71,
+                id: 74,
                 name: "cluster|info",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -3998,7 +4138,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 72,
+                id: 75,
                 name: "cluster|keyslot",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4028,7 +4168,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 73,
+                id: 76,
                 name: "cluster|links",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "7.0.0",
@@ -4050,7 +4190,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 74,
+                id: 77,
                 name: "cluster|meet",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4100,7 +4240,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 75,
+                id: 78,
                 name: "cluster|myid",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4122,7 +4262,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 76,
+                id: 79,
                 name: "cluster|nodes",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4144,7 +4284,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 77,
+                id: 80,
                 name: "cluster|replicas",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "5.0.0",
@@ -4174,7 +4314,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 78,
+                id: 81,
                 name: "cluster|replicate",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4204,7 +4344,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 79,
+                id: 82,
                 name: "cluster|reset",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4253,7 +4393,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 80,
+                id: 83,
                 name: "cluster|saveconfig",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4275,7 +4415,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 81,
+                id: 84,
                 name: "cluster|set-config-epoch",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4305,7 +4445,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 82,
+                id: 85,
                 name: "cluster|setslot",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4383,7 +4523,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 83,
+                id: 86,
                 name: "cluster|shards",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "7.0.0",
@@ -4405,7 +4545,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 84,
+                id: 87,
                 name: "cluster|slaves",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4435,7 +4575,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 30,
-                id: 85,
+                id: 88,
                 name: "cluster|slots",
                 summary: "Is refused: the server is no part of a cluster",
                 since: "3.0.0",
@@ -4462,7 +4602,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 31,
-        id: 86,
+        id: 89,
         name: "command",
         summary: "Describes the commands of this server",
         since: "2.8.13",
@@ -4480,7 +4620,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 31,
-                id: 87,
+                id: 90,
                 name: "command|count",
                 summary: "Counts the commands",
                 since: "2.8.13",
@@ -4502,7 +4642,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 88,
+                id: 91,
                 name: "command|docs",
                 summary: "Documents commands",
                 since: "7.0.0",
@@ -4532,7 +4672,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 89,
+                id: 92,
                 name: "command|getkeys",
                 summary: "Answers the keys of a command",
                 since: "2.8.13",
@@ -4554,7 +4694,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 90,
+                id: 93,
                 name: "command|getkeysandflags",
                 summary: "Answers the keys of a command and how it uses them",
                 since: "7.0.0",
@@ -4576,7 +4716,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 91,
+                id: 94,
                 name: "command|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -4598,7 +4738,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 92,
+                id: 95,
                 name: "command|info",
                 summary: "Describes commands",
                 since: "2.8.13",
@@ -4628,7 +4768,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 31,
-                id: 93,
+                id: 96,
                 name: "command|list",
                 summary: "Lists the names of commands",
                 since: "7.0.0",
@@ -4691,7 +4831,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 32,
-        id: 94,
+        id: 97,
         name: "commandlog",
         summary: "Shows commands that were slow or large",
         since: "8.1.0",
@@ -4709,7 +4849,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 32,
-                id: 95,
+                id: 98,
                 name: "commandlog|get",
                 summary: "Shows the newest entries",
                 since: "8.1.0",
@@ -4750,7 +4890,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 32,
-                id: 96,
+                id: 99,
                 name: "commandlog|help",
                 summary: "Describes the subcommands",
                 since: "8.1.0",
@@ -4772,7 +4912,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 32,
-                id: 97,
+                id: 100,
                 name: "commandlog|len",
                 summary: "Counts the entries",
                 since: "8.1.0",
@@ -4802,7 +4942,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 32,
-                id: 98,
+                id: 101,
                 name: "commandlog|reset",
                 summary: "Removes all entries",
                 since: "8.1.0",
@@ -4837,7 +4977,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 33,
-        id: 99,
+        id: 102,
         name: "config",
         summary: "Reads and changes settings at run time",
         since: "2.0.0",
@@ -4855,7 +4995,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 33,
-                id: 100,
+                id: 103,
                 name: "config|get",
                 summary: "Reads settings",
                 since: "2.0.0",
@@ -4893,7 +5033,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 33,
-                id: 101,
+                id: 104,
                 name: "config|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -4915,7 +5055,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 33,
-                id: 102,
+                id: 105,
                 name: "config|resetstat",
                 summary: "Sets the statistics back to zero",
                 since: "2.0.0",
@@ -4937,7 +5077,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 33,
-                id: 103,
+                id: 106,
                 name: "config|set",
                 summary: "Changes settings",
                 since: "2.0.0",
@@ -4991,7 +5131,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 34,
-        id: 104,
+        id: 107,
         name: "copy",
         summary: "Copies a key",
         since: "6.2.0",
@@ -5071,7 +5211,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 35,
-        id: 105,
+        id: 108,
         name: "dbsize",
         summary: "Counts the keys of the logical database exactly",
         since: "1.0.0",
@@ -5093,7 +5233,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 36,
-        id: 106,
+        id: 109,
         name: "debug",
         summary: "Helps tests of clients and servers",
         since: "1.0.0",
@@ -5115,7 +5255,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 37,
-        id: 107,
+        id: 110,
         name: "decr",
         summary: "Subtracts one from the integer of a key",
         since: "1.0.0",
@@ -5154,7 +5294,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 38,
-        id: 108,
+        id: 111,
         name: "decrby",
         summary: "Subtracts from the integer of a key",
         since: "1.0.0",
@@ -5204,7 +5344,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 39,
-        id: 109,
+        id: 112,
         name: "del",
         summary: "Removes keys",
         since: "1.0.0",
@@ -5243,7 +5383,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 40,
-        id: 110,
+        id: 113,
         name: "delex",
         summary: "Removes a key, or a string that equals a value or has a digest",
         since: "8.4.0",
@@ -5332,7 +5472,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 41,
-        id: 111,
+        id: 114,
         name: "digest",
         summary: "Answers the XXH3 digest of a string as hexadecimal text",
         since: "8.4.0",
@@ -5371,7 +5511,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 42,
-        id: 112,
+        id: 115,
         name: "discard",
         summary: "Ends a transaction without executing it",
         since: "2.0.0",
@@ -5393,7 +5533,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 43,
-        id: 113,
+        id: 116,
         name: "echo",
         summary: "Answers the message given",
         since: "1.0.0",
@@ -5423,7 +5563,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 44,
-        id: 114,
+        id: 117,
         name: "eval",
         summary: "Runs a Lua script",
         since: "2.6.0",
@@ -5493,7 +5633,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 45,
-        id: 115,
+        id: 118,
         name: "eval_ro",
         summary: "Runs a Lua script that does not write",
         since: "7.0.0",
@@ -5570,7 +5710,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 46,
-        id: 116,
+        id: 119,
         name: "evalsha",
         summary: "Runs a known Lua script",
         since: "2.6.0",
@@ -5638,7 +5778,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 47,
-        id: 117,
+        id: 120,
         name: "evalsha_ro",
         summary: "Runs a known Lua script that does not write",
         since: "7.0.0",
@@ -5713,7 +5853,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 48,
-        id: 118,
+        id: 121,
         name: "exec",
         summary: "Executes the queued commands as one",
         since: "1.2.0",
@@ -5735,7 +5875,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 49,
-        id: 119,
+        id: 122,
         name: "exists",
         summary: "Counts the given keys that exist",
         since: "1.0.0",
@@ -5774,7 +5914,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 50,
-        id: 120,
+        id: 123,
         name: "expire",
         summary: "Lets a key expire after some seconds",
         since: "1.0.0",
@@ -5870,7 +6010,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 51,
-        id: 121,
+        id: 124,
         name: "expireat",
         summary: "Lets a key expire at a Unix time in seconds",
         since: "1.2.0",
@@ -5966,7 +6106,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 52,
-        id: 122,
+        id: 125,
         name: "expiretime",
         summary: "Answers when a key expires as a Unix time in seconds",
         since: "7.0.0",
@@ -6005,7 +6145,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 53,
-        id: 123,
+        id: 126,
         name: "failover",
         summary: "Hands over to a replica, of which there are none",
         since: "6.2.0",
@@ -6083,7 +6223,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 54,
-        id: 124,
+        id: 127,
         name: "fcall",
         summary: "Runs a function",
         since: "7.0.0",
@@ -6153,7 +6293,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 55,
-        id: 125,
+        id: 128,
         name: "fcall_ro",
         summary: "Runs a function that does not write",
         since: "7.0.0",
@@ -6230,7 +6370,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 56,
-        id: 126,
+        id: 129,
         name: "flushall",
         summary: "Removes every key of all logical databases",
         since: "1.0.0",
@@ -6279,7 +6419,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 57,
-        id: 127,
+        id: 130,
         name: "flushdb",
         summary: "Removes every key of the logical database",
         since: "1.0.0",
@@ -6328,7 +6468,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 58,
-        id: 128,
+        id: 131,
         name: "function",
         summary: "Manages libraries of functions",
         since: "7.0.0",
@@ -6346,7 +6486,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 58,
-                id: 129,
+                id: 132,
                 name: "function|delete",
                 summary: "Removes a library",
                 since: "7.0.0",
@@ -6376,7 +6516,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 130,
+                id: 133,
                 name: "function|flush",
                 summary: "Removes every library",
                 since: "7.0.0",
@@ -6425,7 +6565,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 131,
+                id: 134,
                 name: "function|help",
                 summary: "Shows the subcommands",
                 since: "7.0.0",
@@ -6447,7 +6587,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 132,
+                id: 135,
                 name: "function|kill",
                 summary: "Ends the functions that run now",
                 since: "7.0.0",
@@ -6469,7 +6609,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 133,
+                id: 136,
                 name: "function|list",
                 summary: "Tells the libraries and their functions",
                 since: "7.0.0",
@@ -6510,7 +6650,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 134,
+                id: 137,
                 name: "function|load",
                 summary: "Makes a library of a text",
                 since: "7.0.0",
@@ -6551,7 +6691,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 58,
-                id: 135,
+                id: 138,
                 name: "function|stats",
                 summary: "Tells what runs and how many functions there are",
                 since: "7.0.0",
@@ -6582,7 +6722,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 59,
-        id: 136,
+        id: 139,
         name: "geoadd",
         summary: "Adds places to a sorted set",
         since: "3.2.0",
@@ -6697,7 +6837,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 60,
-        id: 137,
+        id: 140,
         name: "geodist",
         summary: "Answers the distance of two places",
         since: "3.2.0",
@@ -6802,7 +6942,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 61,
-        id: 138,
+        id: 141,
         name: "geohash",
         summary: "Answers places as geohashes",
         since: "3.2.0",
@@ -6852,7 +6992,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 62,
-        id: 139,
+        id: 142,
         name: "geopos",
         summary: "Answers the coordinates of places",
         since: "3.2.0",
@@ -6902,7 +7042,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 63,
-        id: 140,
+        id: 143,
         name: "georadius",
         summary: "Answers or stores the places inside a circle",
         since: "3.2.0",
@@ -7139,7 +7279,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 64,
-        id: 141,
+        id: 144,
         name: "georadius_ro",
         summary: "Answers the places inside a circle",
         since: "3.2.10",
@@ -7336,7 +7476,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 65,
-        id: 142,
+        id: 145,
         name: "georadiusbymember",
         summary: "Answers or stores the places around a member",
         since: "3.2.0",
@@ -7566,7 +7706,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 66,
-        id: 143,
+        id: 146,
         name: "georadiusbymember_ro",
         summary: "Answers the places around a member",
         since: "3.2.10",
@@ -7754,7 +7894,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 67,
-        id: 144,
+        id: 147,
         name: "geosearch",
         summary: "Answers the places inside a circle or a rectangle",
         since: "6.2.0",
@@ -8074,7 +8214,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 68,
-        id: 145,
+        id: 148,
         name: "geosearchstore",
         summary: "Stores the places inside a circle or a rectangle in a sorted set",
         since: "6.2.0",
@@ -8397,7 +8537,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 69,
-        id: 146,
+        id: 149,
         name: "get",
         summary: "Answers the string of a key",
         since: "1.0.0",
@@ -8436,7 +8576,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 70,
-        id: 147,
+        id: 150,
         name: "getbit",
         summary: "Answers a bit of a string",
         since: "2.2.0",
@@ -8486,7 +8626,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 71,
-        id: 148,
+        id: 151,
         name: "getdel",
         summary: "Answers the string of a key and removes the key",
         since: "6.2.0",
@@ -8525,7 +8665,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 72,
-        id: 149,
+        id: 152,
         name: "getex",
         summary: "Answers the string of a key and changes its expiry",
         since: "6.2.0",
@@ -8621,7 +8761,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 73,
-        id: 150,
+        id: 153,
         name: "getrange",
         summary: "Answers part of a key's string",
         since: "2.4.0",
@@ -8680,7 +8820,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 74,
-        id: 151,
+        id: 154,
         name: "getset",
         summary: "Stores a string and answers the one before",
         since: "1.0.0",
@@ -8730,7 +8870,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 75,
-        id: 152,
+        id: 155,
         name: "hdel",
         summary: "Removes fields of a hash",
         since: "2.0.0",
@@ -8780,7 +8920,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 76,
-        id: 153,
+        id: 156,
         name: "hello",
         summary: "Chooses the protocol version and describes the server",
         since: "6.0.0",
@@ -8857,7 +8997,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 77,
-        id: 154,
+        id: 157,
         name: "hexists",
         summary: "Tells whether a hash has a field",
         since: "2.0.0",
@@ -8907,7 +9047,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 78,
-        id: 155,
+        id: 158,
         name: "hexpire",
         summary: "Gives fields an end, seconds from now",
         since: "7.4.0",
@@ -9031,7 +9171,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 79,
-        id: 156,
+        id: 159,
         name: "hexpireat",
         summary: "Gives fields an end, in seconds since 1970",
         since: "7.4.0",
@@ -9155,7 +9295,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 80,
-        id: 157,
+        id: 160,
         name: "hexpiretime",
         summary: "Answers when fields end, in seconds since 1970",
         since: "7.4.0",
@@ -9224,7 +9364,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 81,
-        id: 158,
+        id: 161,
         name: "hget",
         summary: "Answers the value of a field",
         since: "2.0.0",
@@ -9274,7 +9414,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 82,
-        id: 159,
+        id: 162,
         name: "hgetall",
         summary: "Answers all fields and their values",
         since: "2.0.0",
@@ -9313,7 +9453,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 83,
-        id: 160,
+        id: 163,
         name: "hgetdel",
         summary: "Answers fields and removes them",
         since: "8.0.0",
@@ -9382,7 +9522,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 84,
-        id: 161,
+        id: 164,
         name: "hgetex",
         summary: "Answers fields and changes their end",
         since: "8.0.0",
@@ -9506,7 +9646,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 85,
-        id: 162,
+        id: 165,
         name: "hincrby",
         summary: "Adds an integer to the value of a field",
         since: "2.0.0",
@@ -9565,7 +9705,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 86,
-        id: 163,
+        id: 166,
         name: "hincrbyfloat",
         summary: "Adds a number to the value of a field",
         since: "2.6.0",
@@ -9624,7 +9764,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 87,
-        id: 164,
+        id: 167,
         name: "hkeys",
         summary: "Answers all fields",
         since: "2.0.0",
@@ -9663,7 +9803,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 88,
-        id: 165,
+        id: 168,
         name: "hlen",
         summary: "Counts the fields of a hash",
         since: "2.0.0",
@@ -9702,7 +9842,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 89,
-        id: 166,
+        id: 169,
         name: "hmget",
         summary: "Answers the values of fields",
         since: "2.0.0",
@@ -9752,7 +9892,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 90,
-        id: 167,
+        id: 170,
         name: "hmset",
         summary: "Sets fields of a hash",
         since: "2.0.0",
@@ -9821,7 +9961,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 91,
-        id: 168,
+        id: 171,
         name: "hpersist",
         summary: "Takes the end from fields",
         since: "7.4.0",
@@ -9890,7 +10030,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 92,
-        id: 169,
+        id: 172,
         name: "hpexpire",
         summary: "Gives fields an end, milliseconds from now",
         since: "7.4.0",
@@ -10014,7 +10154,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 93,
-        id: 170,
+        id: 173,
         name: "hpexpireat",
         summary: "Gives fields an end, in milliseconds since 1970",
         since: "7.4.0",
@@ -10138,7 +10278,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 94,
-        id: 171,
+        id: 174,
         name: "hpexpiretime",
         summary: "Answers when fields end, in milliseconds since 1970",
         since: "7.4.0",
@@ -10207,7 +10347,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 95,
-        id: 172,
+        id: 175,
         name: "hpttl",
         summary: "Answers how many milliseconds fields have left",
         since: "7.4.0",
@@ -10276,7 +10416,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 96,
-        id: 173,
+        id: 176,
         name: "hrandfield",
         summary: "Answers random fields",
         since: "6.2.0",
@@ -10345,7 +10485,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 97,
-        id: 174,
+        id: 177,
         name: "hscan",
         summary: "Walks the fields of a hash in pieces",
         since: "2.8.0",
@@ -10413,7 +10553,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 98,
-        id: 175,
+        id: 178,
         name: "hset",
         summary: "Sets fields of a hash",
         since: "2.0.0",
@@ -10482,7 +10622,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 99,
-        id: 176,
+        id: 179,
         name: "hsetex",
         summary: "Sets fields together with their end",
         since: "8.0.0",
@@ -10653,7 +10793,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 100,
-        id: 177,
+        id: 180,
         name: "hsetnx",
         summary: "Sets a field of a hash that has no such field yet",
         since: "2.0.0",
@@ -10712,7 +10852,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 101,
-        id: 178,
+        id: 181,
         name: "hstrlen",
         summary: "Answers the length of the value of a field",
         since: "3.2.0",
@@ -10762,7 +10902,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 102,
-        id: 179,
+        id: 182,
         name: "httl",
         summary: "Answers how many seconds fields have left",
         since: "7.4.0",
@@ -10831,7 +10971,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 103,
-        id: 180,
+        id: 183,
         name: "hvals",
         summary: "Answers the values of all fields",
         since: "2.0.0",
@@ -10870,7 +11010,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 104,
-        id: 181,
+        id: 184,
         name: "incr",
         summary: "Adds one to the integer of a key",
         since: "1.0.0",
@@ -10909,7 +11049,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 105,
-        id: 182,
+        id: 185,
         name: "incrby",
         summary: "Adds to the integer of a key",
         since: "1.0.0",
@@ -10959,7 +11099,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 106,
-        id: 183,
+        id: 186,
         name: "incrbyfloat",
         summary: "Adds to the floating point number of a key",
         since: "2.6.0",
@@ -11009,7 +11149,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 107,
-        id: 184,
+        id: 187,
         name: "info",
         summary: "Describes the state of the server",
         since: "1.0.0",
@@ -11039,7 +11179,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 108,
-        id: 185,
+        id: 188,
         name: "json.arrappend",
         summary: "Appends values to the arrays at a path",
         since: "1.0.0",
@@ -11098,7 +11238,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 109,
-        id: 186,
+        id: 189,
         name: "json.arrindex",
         summary: "Finds a value in the arrays at a path",
         since: "1.0.0",
@@ -11175,7 +11315,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 110,
-        id: 187,
+        id: 190,
         name: "json.arrinsert",
         summary: "Inserts values into the arrays at a path",
         since: "1.0.0",
@@ -11243,7 +11383,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 111,
-        id: 188,
+        id: 191,
         name: "json.arrlen",
         summary: "Tells the lengths of the arrays at a path",
         since: "1.0.0",
@@ -11293,7 +11433,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 112,
-        id: 189,
+        id: 192,
         name: "json.arrpop",
         summary: "Removes and answers an item of the arrays at a path",
         since: "1.0.0",
@@ -11352,7 +11492,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 113,
-        id: 190,
+        id: 193,
         name: "json.arrtrim",
         summary: "Keeps a range of the arrays at a path",
         since: "1.0.0",
@@ -11420,7 +11560,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 114,
-        id: 191,
+        id: 194,
         name: "json.clear",
         summary: "Empties containers and makes numbers 0",
         since: "2.0.0",
@@ -11470,7 +11610,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 115,
-        id: 192,
+        id: 195,
         name: "json.debug",
         summary: "Tells the memory that values take",
         since: "1.0.0",
@@ -11529,7 +11669,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 116,
-        id: 193,
+        id: 196,
         name: "json.del",
         summary: "Removes the values at a path",
         since: "1.0.0",
@@ -11579,7 +11719,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 117,
-        id: 194,
+        id: 197,
         name: "json.forget",
         summary: "Removes the values at a path",
         since: "1.0.0",
@@ -11629,7 +11769,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 118,
-        id: 195,
+        id: 198,
         name: "json.get",
         summary: "Answers the values at paths as text",
         since: "1.0.0",
@@ -11715,7 +11855,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 119,
-        id: 196,
+        id: 199,
         name: "json.merge",
         summary: "Merges a value into those at a path",
         since: "2.6.0",
@@ -11774,7 +11914,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 120,
-        id: 197,
+        id: 200,
         name: "json.mget",
         summary: "Answers the values at one path of several documents",
         since: "1.0.0",
@@ -11824,7 +11964,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 121,
-        id: 198,
+        id: 201,
         name: "json.mset",
         summary: "Puts values into several documents at once",
         since: "2.6.0",
@@ -11891,7 +12031,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 122,
-        id: 199,
+        id: 202,
         name: "json.numincrby",
         summary: "Adds to the numbers at a path",
         since: "1.0.0",
@@ -11950,7 +12090,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 123,
-        id: 200,
+        id: 203,
         name: "json.nummultby",
         summary: "Multiplies the numbers at a path",
         since: "1.0.0",
@@ -12009,7 +12149,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 124,
-        id: 201,
+        id: 204,
         name: "json.objkeys",
         summary: "Answers the keys of the objects at a path",
         since: "1.0.0",
@@ -12059,7 +12199,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 125,
-        id: 202,
+        id: 205,
         name: "json.objlen",
         summary: "Counts the members of the objects at a path",
         since: "1.0.0",
@@ -12109,7 +12249,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 126,
-        id: 203,
+        id: 206,
         name: "json.resp",
         summary: "Answers the values at a path as types of the protocol",
         since: "1.0.0",
@@ -12159,7 +12299,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 127,
-        id: 204,
+        id: 207,
         name: "json.set",
         summary: "Puts a value at the places of a path",
         since: "1.0.0",
@@ -12246,7 +12386,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 128,
-        id: 205,
+        id: 208,
         name: "json.strappend",
         summary: "Appends to the texts at a path",
         since: "1.0.0",
@@ -12305,7 +12445,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 129,
-        id: 206,
+        id: 209,
         name: "json.strlen",
         summary: "Tells the bytes of the texts at a path",
         since: "1.0.0",
@@ -12355,7 +12495,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 130,
-        id: 207,
+        id: 210,
         name: "json.toggle",
         summary: "Negates the booleans at a path",
         since: "2.0.0",
@@ -12405,7 +12545,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 131,
-        id: 208,
+        id: 211,
         name: "json.type",
         summary: "Tells the types of the values at a path",
         since: "1.0.0",
@@ -12455,7 +12595,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 132,
-        id: 209,
+        id: 212,
         name: "keys",
         summary: "Answers all keys that match a pattern",
         since: "1.0.0",
@@ -12485,7 +12625,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 133,
-        id: 210,
+        id: 213,
         name: "lastsave",
         summary: "Answers the time of the last checkpoint",
         since: "1.0.0",
@@ -12507,7 +12647,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 134,
-        id: 211,
+        id: 214,
         name: "latency",
         summary: "Shows events and commands that took long",
         since: "2.8.13",
@@ -12525,7 +12665,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 134,
-                id: 212,
+                id: 215,
                 name: "latency|doctor",
                 summary: "Explains what was noted",
                 since: "2.8.13",
@@ -12551,7 +12691,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 213,
+                id: 216,
                 name: "latency|graph",
                 summary: "Draws the samples of an event",
                 since: "2.8.13",
@@ -12585,7 +12725,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 214,
+                id: 217,
                 name: "latency|help",
                 summary: "Describes the subcommands",
                 since: "2.8.13",
@@ -12607,7 +12747,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 215,
+                id: 218,
                 name: "latency|histogram",
                 summary: "Counts calls of commands by their time",
                 since: "7.0.0",
@@ -12643,7 +12783,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 216,
+                id: 219,
                 name: "latency|history",
                 summary: "Lists the samples of an event",
                 since: "2.8.13",
@@ -12677,7 +12817,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 217,
+                id: 220,
                 name: "latency|latest",
                 summary: "Lists the newest sample of each event",
                 since: "2.8.13",
@@ -12703,7 +12843,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 134,
-                id: 218,
+                id: 221,
                 name: "latency|reset",
                 summary: "Forgets samples",
                 since: "2.8.13",
@@ -12738,7 +12878,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 135,
-        id: 219,
+        id: 222,
         name: "lcs",
         summary: "Finds the longest common subsequence of two strings",
         since: "7.0.0",
@@ -12824,7 +12964,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 136,
-        id: 220,
+        id: 223,
         name: "lindex",
         summary: "Answers the element at a place",
         since: "1.0.0",
@@ -12874,7 +13014,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 137,
-        id: 221,
+        id: 224,
         name: "linsert",
         summary: "Adds an element before or after another",
         since: "2.2.0",
@@ -12961,7 +13101,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 138,
-        id: 222,
+        id: 225,
         name: "llen",
         summary: "Counts the elements of a list",
         since: "1.0.0",
@@ -13000,7 +13140,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 139,
-        id: 223,
+        id: 226,
         name: "lmove",
         summary: "Moves an element from an end of one list to an end of another",
         since: "6.2.0",
@@ -13118,7 +13258,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 140,
-        id: 224,
+        id: 227,
         name: "lmpop",
         summary: "Removes elements of the first list that has some",
         since: "7.0.0",
@@ -13205,7 +13345,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 141,
-        id: 225,
+        id: 228,
         name: "lpop",
         summary: "Removes the first elements of a list and answers them",
         since: "1.0.0",
@@ -13255,7 +13395,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 142,
-        id: 226,
+        id: 229,
         name: "lpos",
         summary: "Answers the places of an element",
         since: "6.0.6",
@@ -13332,7 +13472,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 143,
-        id: 227,
+        id: 230,
         name: "lpush",
         summary: "Adds elements in front of a list",
         since: "1.0.0",
@@ -13382,7 +13522,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 144,
-        id: 228,
+        id: 231,
         name: "lpushx",
         summary: "Adds elements in front of a list that is there",
         since: "2.2.0",
@@ -13432,7 +13572,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 145,
-        id: 229,
+        id: 232,
         name: "lrange",
         summary: "Answers the elements between two places",
         since: "1.0.0",
@@ -13491,7 +13631,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 146,
-        id: 230,
+        id: 233,
         name: "lrem",
         summary: "Removes elements by their value",
         since: "1.0.0",
@@ -13550,7 +13690,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 147,
-        id: 231,
+        id: 234,
         name: "lset",
         summary: "Replaces the element at a place",
         since: "1.0.0",
@@ -13609,7 +13749,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 148,
-        id: 232,
+        id: 235,
         name: "ltrim",
         summary: "Keeps the elements between two places only",
         since: "1.0.0",
@@ -13668,7 +13808,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 149,
-        id: 233,
+        id: 236,
         name: "memory",
         summary: "Shows what keys and the server take",
         since: "4.0.0",
@@ -13686,7 +13826,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 149,
-                id: 234,
+                id: 237,
                 name: "memory|doctor",
                 summary: "Says whether memory is as it should be",
                 since: "4.0.0",
@@ -13712,7 +13852,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 149,
-                id: 235,
+                id: 238,
                 name: "memory|help",
                 summary: "Describes the subcommands",
                 since: "4.0.0",
@@ -13734,7 +13874,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 149,
-                id: 236,
+                id: 239,
                 name: "memory|malloc-stats",
                 summary: "Shows what the process has of the system",
                 since: "4.0.0",
@@ -13760,7 +13900,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 149,
-                id: 237,
+                id: 240,
                 name: "memory|purge",
                 summary: "Gives freed memory back",
                 since: "4.0.0",
@@ -13782,7 +13922,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 149,
-                id: 238,
+                id: 241,
                 name: "memory|stats",
                 summary: "Shows what takes memory",
                 since: "4.0.0",
@@ -13808,7 +13948,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 149,
-                id: 239,
+                id: 242,
                 name: "memory|usage",
                 summary: "Estimates the bytes of a key",
                 since: "4.0.0",
@@ -13863,7 +14003,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 150,
-        id: 240,
+        id: 243,
         name: "mget",
         summary: "Answers the strings of several keys at one point in time",
         since: "1.0.0",
@@ -13902,7 +14042,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 151,
-        id: 241,
+        id: 244,
         name: "module",
         summary: "Tells which modules are built in",
         since: "4.0.0",
@@ -13920,7 +14060,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 151,
-                id: 242,
+                id: 245,
                 name: "module|help",
                 summary: "Shows the subcommands",
                 since: "5.0.0",
@@ -13942,7 +14082,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 151,
-                id: 243,
+                id: 246,
                 name: "module|list",
                 summary: "Tells the modules whose commands are built in",
                 since: "4.0.0",
@@ -13964,7 +14104,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 151,
-                id: 244,
+                id: 247,
                 name: "module|load",
                 summary: "Refuses to load a module",
                 since: "4.0.0",
@@ -14005,7 +14145,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 151,
-                id: 245,
+                id: 248,
                 name: "module|loadex",
                 summary: "Refuses to load a module",
                 since: "7.0.0",
@@ -14082,7 +14222,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 151,
-                id: 246,
+                id: 249,
                 name: "module|unload",
                 summary: "Refuses to unload a module",
                 since: "4.0.0",
@@ -14117,7 +14257,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 152,
-        id: 247,
+        id: 250,
         name: "monitor",
         summary: "Shows every command that the server executes",
         since: "1.0.0",
@@ -14139,7 +14279,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 153,
-        id: 248,
+        id: 251,
         name: "move",
         summary: "Moves a key to another logical database",
         since: "1.0.0",
@@ -14189,7 +14329,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 154,
-        id: 249,
+        id: 252,
         name: "mset",
         summary: "Stores several strings at once",
         since: "1.0.1",
@@ -14247,7 +14387,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 155,
-        id: 250,
+        id: 253,
         name: "msetex",
         summary: "Stores several strings with one expiry, all or none",
         since: "8.4.0",
@@ -14399,7 +14539,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 156,
-        id: 251,
+        id: 254,
         name: "msetnx",
         summary: "Stores several strings at once unless one of the keys exists",
         since: "1.0.1",
@@ -14457,7 +14597,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 157,
-        id: 252,
+        id: 255,
         name: "multi",
         summary: "Begins a transaction: the commands that follow are queued",
         since: "1.2.0",
@@ -14479,7 +14619,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 158,
-        id: 253,
+        id: 256,
         name: "object",
         summary: "Shows how a key's value is kept",
         since: "2.2.3",
@@ -14497,7 +14637,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 158,
-                id: 254,
+                id: 257,
                 name: "object|encoding",
                 summary: "Answers the encoding of a value",
                 since: "2.2.3",
@@ -14536,7 +14676,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 158,
-                id: 255,
+                id: 258,
                 name: "object|freq",
                 summary: "Answers how often a key is used",
                 since: "4.0.0",
@@ -14575,7 +14715,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 158,
-                id: 256,
+                id: 259,
                 name: "object|help",
                 summary: "Describes the subcommands",
                 since: "6.2.0",
@@ -14597,7 +14737,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 158,
-                id: 257,
+                id: 260,
                 name: "object|idletime",
                 summary: "Answers how long a key was not used",
                 since: "2.2.3",
@@ -14636,7 +14776,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 158,
-                id: 258,
+                id: 261,
                 name: "object|refcount",
                 summary: "Answers how many references a value has",
                 since: "2.2.3",
@@ -14680,7 +14820,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 159,
-        id: 259,
+        id: 262,
         name: "persist",
         summary: "Removes the expiry of a key",
         since: "2.2.0",
@@ -14719,7 +14859,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 160,
-        id: 260,
+        id: 263,
         name: "pexpire",
         summary: "Lets a key expire after some milliseconds",
         since: "2.6.0",
@@ -14815,7 +14955,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 161,
-        id: 261,
+        id: 264,
         name: "pexpireat",
         summary: "Lets a key expire at a Unix time in milliseconds",
         since: "2.6.0",
@@ -14911,7 +15051,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 162,
-        id: 262,
+        id: 265,
         name: "pexpiretime",
         summary: "Answers when a key expires as a Unix time in milliseconds",
         since: "7.0.0",
@@ -14950,7 +15090,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 163,
-        id: 263,
+        id: 266,
         name: "pfadd",
         summary: "Adds elements to a HyperLogLog",
         since: "2.8.9",
@@ -15000,7 +15140,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 164,
-        id: 264,
+        id: 267,
         name: "pfcount",
         summary: "Estimates the number of different elements of HyperLogLogs",
         since: "2.8.9",
@@ -15041,7 +15181,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 165,
-        id: 265,
+        id: 268,
         name: "pfmerge",
         summary: "Merges HyperLogLogs into one",
         since: "2.8.9",
@@ -15103,7 +15243,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 166,
-        id: 266,
+        id: 269,
         name: "ping",
         summary: "Answers PONG, or the message given",
         since: "1.0.0",
@@ -15133,7 +15273,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 167,
-        id: 267,
+        id: 270,
         name: "psetex",
         summary: "Stores a string that expires after some milliseconds",
         since: "2.6.0",
@@ -15192,7 +15332,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 168,
-        id: 268,
+        id: 271,
         name: "psubscribe",
         summary: "Listens to channels whose names match patterns",
         since: "2.0.0",
@@ -15230,7 +15370,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 169,
-        id: 269,
+        id: 272,
         name: "psync",
         summary: "Begins replication, which is refused",
         since: "2.8.0",
@@ -15271,7 +15411,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 170,
-        id: 270,
+        id: 273,
         name: "pttl",
         summary: "Answers after how many milliseconds a key expires",
         since: "2.6.0",
@@ -15310,7 +15450,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 171,
-        id: 271,
+        id: 274,
         name: "publish",
         summary: "Sends a message to a channel",
         since: "2.0.0",
@@ -15351,7 +15491,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 172,
-        id: 272,
+        id: 275,
         name: "pubsub",
         summary: "Shows channels and who listens",
         since: "2.8.0",
@@ -15369,7 +15509,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 172,
-                id: 273,
+                id: 276,
                 name: "pubsub|channels",
                 summary: "Lists channels that somebody listens to",
                 since: "2.8.0",
@@ -15399,7 +15539,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 172,
-                id: 274,
+                id: 277,
                 name: "pubsub|help",
                 summary: "Shows the subcommands",
                 since: "6.2.0",
@@ -15421,7 +15561,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 172,
-                id: 275,
+                id: 278,
                 name: "pubsub|numpat",
                 summary: "Counts the patterns listened to",
                 since: "2.8.0",
@@ -15443,7 +15583,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 172,
-                id: 276,
+                id: 279,
                 name: "pubsub|numsub",
                 summary: "Counts the listeners of channels",
                 since: "2.8.0",
@@ -15473,7 +15613,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 172,
-                id: 277,
+                id: 280,
                 name: "pubsub|shardchannels",
                 summary: "Lists shard channels that somebody listens to",
                 since: "7.0.0",
@@ -15503,7 +15643,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 172,
-                id: 278,
+                id: 281,
                 name: "pubsub|shardnumsub",
                 summary: "Counts the listeners of shard channels",
                 since: "7.0.0",
@@ -15538,7 +15678,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 173,
-        id: 279,
+        id: 282,
         name: "punsubscribe",
         summary: "Stops listening to patterns",
         since: "2.0.0",
@@ -15568,7 +15708,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 174,
-        id: 280,
+        id: 283,
         name: "quit",
         summary: "Closes the connection after the reply",
         since: "1.0.0",
@@ -15590,7 +15730,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 175,
-        id: 281,
+        id: 284,
         name: "randomkey",
         summary: "Answers some key of the logical database",
         since: "1.0.0",
@@ -15612,7 +15752,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 176,
-        id: 282,
+        id: 285,
         name: "readonly",
         summary: "Lets a replica of a cluster answer reads",
         since: "3.0.0",
@@ -15634,7 +15774,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 177,
-        id: 283,
+        id: 286,
         name: "readwrite",
         summary: "Lets a replica of a cluster refuse reads",
         since: "3.0.0",
@@ -15656,7 +15796,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 178,
-        id: 284,
+        id: 287,
         name: "rename",
         summary: "Gives a key another name, replacing what had it",
         since: "1.0.0",
@@ -15718,7 +15858,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 179,
-        id: 285,
+        id: 288,
         name: "renamenx",
         summary: "Gives a key another name unless that is taken",
         since: "1.0.0",
@@ -15780,7 +15920,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 180,
-        id: 286,
+        id: 289,
         name: "replconf",
         summary: "Configures replication, which is refused",
         since: "3.0.0",
@@ -15802,7 +15942,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 181,
-        id: 287,
+        id: 290,
         name: "replicaof",
         summary: "Follows another server; only NO ONE is known",
         since: "5.0.0",
@@ -15889,7 +16029,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 182,
-        id: 288,
+        id: 291,
         name: "reset",
         summary: "Brings the connection back to its first state",
         since: "6.2.0",
@@ -15911,7 +16051,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 183,
-        id: 289,
+        id: 292,
         name: "role",
         summary: "Shows the role in replication",
         since: "2.8.12",
@@ -15933,7 +16073,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 184,
-        id: 290,
+        id: 293,
         name: "rpop",
         summary: "Removes the last elements of a list and answers them",
         since: "1.0.0",
@@ -15983,7 +16123,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 185,
-        id: 291,
+        id: 294,
         name: "rpoplpush",
         summary: "Moves the last element of a list to the front of another",
         since: "1.2.0",
@@ -16045,7 +16185,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 186,
-        id: 292,
+        id: 295,
         name: "rpush",
         summary: "Adds elements behind a list",
         since: "1.0.0",
@@ -16095,7 +16235,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 187,
-        id: 293,
+        id: 296,
         name: "rpushx",
         summary: "Adds elements behind a list that is there",
         since: "2.2.0",
@@ -16145,7 +16285,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 188,
-        id: 294,
+        id: 297,
         name: "sadd",
         summary: "Adds members to a set",
         since: "1.0.0",
@@ -16195,7 +16335,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 189,
-        id: 295,
+        id: 298,
         name: "save",
         summary: "Writes a checkpoint of the database and waits for it",
         since: "1.0.0",
@@ -16217,7 +16357,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 190,
-        id: 296,
+        id: 299,
         name: "scan",
         summary: "Walks the keys of the logical database in pieces",
         since: "2.8.0",
@@ -16276,7 +16416,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 191,
-        id: 297,
+        id: 300,
         name: "scard",
         summary: "Counts the members of a set",
         since: "1.0.0",
@@ -16315,7 +16455,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 192,
-        id: 298,
+        id: 301,
         name: "script",
         summary: "Manages the known Lua scripts",
         since: "2.6.0",
@@ -16333,7 +16473,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 192,
-                id: 299,
+                id: 302,
                 name: "script|debug",
                 summary: "Switches the debugger of scripts, which is not there, off",
                 since: "3.2.0",
@@ -16391,7 +16531,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 192,
-                id: 300,
+                id: 303,
                 name: "script|exists",
                 summary: "Tells which scripts are known",
                 since: "2.6.0",
@@ -16421,7 +16561,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 192,
-                id: 301,
+                id: 304,
                 name: "script|flush",
                 summary: "Forgets every script",
                 since: "2.6.0",
@@ -16470,7 +16610,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 192,
-                id: 302,
+                id: 305,
                 name: "script|help",
                 summary: "Shows the subcommands",
                 since: "5.0.0",
@@ -16492,7 +16632,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 192,
-                id: 303,
+                id: 306,
                 name: "script|kill",
                 summary: "Ends the scripts that run now",
                 since: "2.6.0",
@@ -16514,7 +16654,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 192,
-                id: 304,
+                id: 307,
                 name: "script|load",
                 summary: "Makes a script known without running it",
                 since: "2.6.0",
@@ -16549,7 +16689,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 193,
-        id: 305,
+        id: 308,
         name: "sdiff",
         summary: "Answers the members of the first set that no other has",
         since: "1.0.0",
@@ -16588,7 +16728,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 194,
-        id: 306,
+        id: 309,
         name: "sdiffstore",
         summary: "Stores the members of the first set that no other has",
         since: "1.0.0",
@@ -16650,7 +16790,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 195,
-        id: 307,
+        id: 310,
         name: "select",
         summary: "Changes the logical database of the connection",
         since: "1.0.0",
@@ -16680,7 +16820,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 196,
-        id: 308,
+        id: 311,
         name: "set",
         summary: "Stores a string, whatever the key held before",
         since: "1.0.0",
@@ -16858,7 +16998,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 197,
-        id: 309,
+        id: 312,
         name: "setbit",
         summary: "Sets or clears a bit of a string",
         since: "2.2.0",
@@ -16917,7 +17057,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 198,
-        id: 310,
+        id: 313,
         name: "setex",
         summary: "Stores a string that expires after some seconds",
         since: "2.0.0",
@@ -16976,7 +17116,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 199,
-        id: 311,
+        id: 314,
         name: "setnx",
         summary: "Stores a string unless the key exists",
         since: "1.0.0",
@@ -17026,7 +17166,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 200,
-        id: 312,
+        id: 315,
         name: "setrange",
         summary: "Overwrites part of a key's string, padding with zero bytes",
         since: "2.2.0",
@@ -17085,7 +17225,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 201,
-        id: 313,
+        id: 316,
         name: "shutdown",
         summary: "Stops the server after everything written is durable",
         since: "1.0.0",
@@ -17163,7 +17303,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 202,
-        id: 314,
+        id: 317,
         name: "sinter",
         summary: "Answers the members that all sets have",
         since: "1.0.0",
@@ -17202,7 +17342,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 203,
-        id: 315,
+        id: 318,
         name: "sintercard",
         summary: "Counts the members that all sets have",
         since: "7.0.0",
@@ -17261,7 +17401,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 204,
-        id: 316,
+        id: 319,
         name: "sinterstore",
         summary: "Stores the members that all sets have",
         since: "1.0.0",
@@ -17323,7 +17463,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 205,
-        id: 317,
+        id: 320,
         name: "sismember",
         summary: "Tells whether a set has a member",
         since: "1.0.0",
@@ -17373,7 +17513,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 206,
-        id: 318,
+        id: 321,
         name: "slaveof",
         summary: "Follows another server; only NO ONE is known",
         since: "1.0.0",
@@ -17460,7 +17600,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 207,
-        id: 319,
+        id: 322,
         name: "slowlog",
         summary: "Shows commands that were slow",
         since: "2.2.12",
@@ -17478,7 +17618,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 207,
-                id: 320,
+                id: 323,
                 name: "slowlog|get",
                 summary: "Shows the newest entries",
                 since: "2.2.12",
@@ -17508,7 +17648,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 207,
-                id: 321,
+                id: 324,
                 name: "slowlog|help",
                 summary: "Describes the subcommands",
                 since: "6.2.0",
@@ -17530,7 +17670,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 207,
-                id: 322,
+                id: 325,
                 name: "slowlog|len",
                 summary: "Counts the entries",
                 since: "2.2.12",
@@ -17556,7 +17696,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 207,
-                id: 323,
+                id: 326,
                 name: "slowlog|reset",
                 summary: "Removes all entries",
                 since: "2.2.12",
@@ -17583,7 +17723,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 208,
-        id: 324,
+        id: 327,
         name: "smembers",
         summary: "Answers all members of a set",
         since: "1.0.0",
@@ -17622,7 +17762,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 209,
-        id: 325,
+        id: 328,
         name: "smismember",
         summary: "Tells of each given member whether a set has it",
         since: "6.2.0",
@@ -17672,7 +17812,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 210,
-        id: 326,
+        id: 329,
         name: "smove",
         summary: "Moves a member from one set to another",
         since: "1.0.0",
@@ -17743,7 +17883,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 211,
-        id: 327,
+        id: 330,
         name: "sort",
         summary: "Sorts the elements of a list, set or sorted set, and answers or stores them",
         since: "1.0.0",
@@ -17892,7 +18032,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 212,
-        id: 328,
+        id: 331,
         name: "sort_ro",
         summary: "Sorts the elements of a list, set or sorted set and answers them",
         since: "7.0.0",
@@ -18018,7 +18158,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 213,
-        id: 329,
+        id: 332,
         name: "spop",
         summary: "Removes random members of a set and answers them",
         since: "1.0.0",
@@ -18068,7 +18208,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 214,
-        id: 330,
+        id: 333,
         name: "spublish",
         summary: "Sends a message to a shard channel",
         since: "7.0.0",
@@ -18118,7 +18258,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 215,
-        id: 331,
+        id: 334,
         name: "srandmember",
         summary: "Answers random members of a set",
         since: "1.0.0",
@@ -18168,7 +18308,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 216,
-        id: 332,
+        id: 335,
         name: "srem",
         summary: "Removes members of a set",
         since: "1.0.0",
@@ -18218,7 +18358,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 217,
-        id: 333,
+        id: 336,
         name: "sscan",
         summary: "Walks the members of a set in pieces",
         since: "2.8.0",
@@ -18286,7 +18426,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 218,
-        id: 334,
+        id: 337,
         name: "ssubscribe",
         summary: "Listens to shard channels",
         since: "7.0.0",
@@ -18325,7 +18465,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 219,
-        id: 335,
+        id: 338,
         name: "strlen",
         summary: "Answers the length of a key's string",
         since: "2.2.0",
@@ -18364,7 +18504,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 220,
-        id: 336,
+        id: 339,
         name: "subscribe",
         summary: "Listens to channels",
         since: "2.0.0",
@@ -18394,7 +18534,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 221,
-        id: 337,
+        id: 340,
         name: "substr",
         summary: "Answers part of a key's string",
         since: "1.0.0",
@@ -18453,7 +18593,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 222,
-        id: 338,
+        id: 341,
         name: "sunion",
         summary: "Answers the members that any set has",
         since: "1.0.0",
@@ -18492,7 +18632,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 223,
-        id: 339,
+        id: 342,
         name: "sunionstore",
         summary: "Stores the members that any set has",
         since: "1.0.0",
@@ -18554,7 +18694,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 224,
-        id: 340,
+        id: 343,
         name: "sunsubscribe",
         summary: "Stops listening to shard channels",
         since: "7.0.0",
@@ -18593,7 +18733,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 225,
-        id: 341,
+        id: 344,
         name: "swapdb",
         summary: "Exchanges two logical databases for all clients",
         since: "4.0.0",
@@ -18634,7 +18774,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 226,
-        id: 342,
+        id: 345,
         name: "sync",
         summary: "Begins replication, which is refused",
         since: "1.0.0",
@@ -18656,7 +18796,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 227,
-        id: 343,
+        id: 346,
         name: "time",
         summary: "Answers the server's time",
         since: "2.6.0",
@@ -18678,7 +18818,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 228,
-        id: 344,
+        id: 347,
         name: "touch",
         summary: "Counts the given keys that exist and marks them as used",
         since: "3.2.1",
@@ -18717,7 +18857,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 229,
-        id: 345,
+        id: 348,
         name: "ttl",
         summary: "Answers after how many seconds a key expires",
         since: "1.0.0",
@@ -18756,7 +18896,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 230,
-        id: 346,
+        id: 349,
         name: "type",
         summary: "Answers the type of a key's value",
         since: "1.0.0",
@@ -18795,7 +18935,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 231,
-        id: 347,
+        id: 350,
         name: "unlink",
         summary: "Removes keys and frees their memory later",
         since: "4.0.0",
@@ -18834,7 +18974,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 232,
-        id: 348,
+        id: 351,
         name: "unsubscribe",
         summary: "Stops listening to channels",
         since: "2.0.0",
@@ -18864,7 +19004,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 233,
-        id: 349,
+        id: 352,
         name: "unwatch",
         summary: "Forgets every watched key",
         since: "2.2.0",
@@ -18886,7 +19026,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 234,
-        id: 350,
+        id: 353,
         name: "wait",
         summary: "Waits for replicas, of which there are none",
         since: "3.0.0",
@@ -18927,7 +19067,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 235,
-        id: 351,
+        id: 354,
         name: "waitaof",
         summary: "Waits until earlier writes are on the disk",
         since: "7.2.0",
@@ -18977,7 +19117,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 236,
-        id: 352,
+        id: 355,
         name: "watch",
         summary: "Lets the next transaction fail when one of these keys changes before it",
         since: "2.2.0",
@@ -19016,7 +19156,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 237,
-        id: 353,
+        id: 356,
         name: "xack",
         summary: "Acknowledges entries that were delivered to a group",
         since: "5.0.0",
@@ -19075,7 +19215,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 238,
-        id: 354,
+        id: 357,
         name: "xadd",
         summary: "Appends an entry to a stream",
         since: "5.0.0",
@@ -19265,7 +19405,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 239,
-        id: 355,
+        id: 358,
         name: "xautoclaim",
         summary: "Makes a consumer the owner of pending entries that were idle long",
         since: "6.2.0",
@@ -19360,7 +19500,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 240,
-        id: 356,
+        id: 359,
         name: "xclaim",
         summary: "Makes a consumer the owner of pending entries",
         since: "5.0.0",
@@ -19491,7 +19631,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 241,
-        id: 357,
+        id: 360,
         name: "xdel",
         summary: "Removes entries of a stream",
         since: "5.0.0",
@@ -19541,7 +19681,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 242,
-        id: 358,
+        id: 361,
         name: "xgroup",
         summary: "A container for commands on consumer groups",
         since: "5.0.0",
@@ -19559,7 +19699,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 242,
-                id: 359,
+                id: 362,
                 name: "xgroup|create",
                 summary: "Creates a consumer group",
                 since: "5.0.0",
@@ -19655,7 +19795,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 242,
-                id: 360,
+                id: 363,
                 name: "xgroup|createconsumer",
                 summary: "Creates a consumer of a group",
                 since: "6.2.0",
@@ -19714,7 +19854,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 242,
-                id: 361,
+                id: 364,
                 name: "xgroup|delconsumer",
                 summary: "Removes a consumer of a group",
                 since: "5.0.0",
@@ -19773,7 +19913,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 242,
-                id: 362,
+                id: 365,
                 name: "xgroup|destroy",
                 summary: "Removes a consumer group",
                 since: "5.0.0",
@@ -19823,7 +19963,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 242,
-                id: 363,
+                id: 366,
                 name: "xgroup|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -19845,7 +19985,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 242,
-                id: 364,
+                id: 367,
                 name: "xgroup|setid",
                 summary: "Sets the last delivered id of a group",
                 since: "5.0.0",
@@ -19937,7 +20077,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 243,
-        id: 365,
+        id: 368,
         name: "xinfo",
         summary: "A container for commands that describe streams",
         since: "5.0.0",
@@ -19955,7 +20095,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 243,
-                id: 366,
+                id: 369,
                 name: "xinfo|consumers",
                 summary: "Lists the consumers of a group",
                 since: "5.0.0",
@@ -20005,7 +20145,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 243,
-                id: 367,
+                id: 370,
                 name: "xinfo|groups",
                 summary: "Lists the groups of a stream",
                 since: "5.0.0",
@@ -20044,7 +20184,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 243,
-                id: 368,
+                id: 371,
                 name: "xinfo|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -20066,7 +20206,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 243,
-                id: 369,
+                id: 372,
                 name: "xinfo|stream",
                 summary: "Describes a stream",
                 since: "5.0.0",
@@ -20129,7 +20269,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 244,
-        id: 370,
+        id: 373,
         name: "xlen",
         summary: "Answers the number of entries of a stream",
         since: "5.0.0",
@@ -20168,7 +20308,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 245,
-        id: 371,
+        id: 374,
         name: "xpending",
         summary: "Answers the entries that a group has not acknowledged",
         since: "5.0.0",
@@ -20273,7 +20413,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 246,
-        id: 372,
+        id: 375,
         name: "xrange",
         summary: "Answers the entries between two ids",
         since: "5.0.0",
@@ -20341,7 +20481,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 247,
-        id: 373,
+        id: 376,
         name: "xread",
         summary: "Answers entries of streams that are greater than an id",
         since: "5.0.0",
@@ -20419,7 +20559,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 248,
-        id: 374,
+        id: 377,
         name: "xreadgroup",
         summary: "Delivers entries of streams to a consumer of a group",
         since: "5.0.0",
@@ -20534,7 +20674,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 249,
-        id: 375,
+        id: 378,
         name: "xrevrange",
         summary: "Answers the entries between two ids, the greatest first",
         since: "5.0.0",
@@ -20602,7 +20742,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 250,
-        id: 376,
+        id: 379,
         name: "xsetid",
         summary: "Sets the last id of a stream (for replication)",
         since: "5.0.0",
@@ -20670,7 +20810,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 251,
-        id: 377,
+        id: 380,
         name: "xtrim",
         summary: "Removes the lowest entries of a stream",
         since: "5.0.0",
@@ -20795,7 +20935,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 252,
-        id: 378,
+        id: 381,
         name: "zadd",
         summary: "Adds members with scores, or changes their scores",
         since: "1.2.0",
@@ -20938,7 +21078,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 253,
-        id: 379,
+        id: 382,
         name: "zcard",
         summary: "Counts the members of a sorted set",
         since: "1.2.0",
@@ -20977,7 +21117,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 254,
-        id: 380,
+        id: 383,
         name: "zcount",
         summary: "Counts the members between two scores",
         since: "2.0.0",
@@ -21036,7 +21176,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 255,
-        id: 381,
+        id: 384,
         name: "zdiff",
         summary: "Answers the members of the first sorted set that no other has",
         since: "6.2.0",
@@ -21095,7 +21235,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 256,
-        id: 382,
+        id: 385,
         name: "zdiffstore",
         summary: "Stores the members of the first sorted set that no other has",
         since: "6.2.0",
@@ -21166,7 +21306,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 257,
-        id: 383,
+        id: 386,
         name: "zincrby",
         summary: "Adds to the score of a member",
         since: "1.2.0",
@@ -21225,7 +21365,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 258,
-        id: 384,
+        id: 387,
         name: "zinter",
         summary: "Answers the members that all sorted sets have",
         since: "6.2.0",
@@ -21330,7 +21470,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 259,
-        id: 385,
+        id: 388,
         name: "zintercard",
         summary: "Counts the members that all sorted sets have",
         since: "7.0.0",
@@ -21389,7 +21529,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 260,
-        id: 386,
+        id: 389,
         name: "zinterstore",
         summary: "Stores the members that all sorted sets have",
         since: "2.0.0",
@@ -21506,7 +21646,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 261,
-        id: 387,
+        id: 390,
         name: "zlexcount",
         summary: "Counts the members between two members",
         since: "2.8.9",
@@ -21565,7 +21705,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 262,
-        id: 388,
+        id: 391,
         name: "zmpop",
         summary: "Removes members of the first sorted set that has some",
         since: "7.0.0",
@@ -21652,7 +21792,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 263,
-        id: 389,
+        id: 392,
         name: "zmscore",
         summary: "Answers the scores of members",
         since: "6.2.0",
@@ -21702,7 +21842,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 264,
-        id: 390,
+        id: 393,
         name: "zpopmax",
         summary: "Removes the members with the highest scores and answers them",
         since: "5.0.0",
@@ -21752,7 +21892,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 265,
-        id: 391,
+        id: 394,
         name: "zpopmin",
         summary: "Removes the members with the lowest scores and answers them",
         since: "5.0.0",
@@ -21802,7 +21942,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 266,
-        id: 392,
+        id: 395,
         name: "zrandmember",
         summary: "Answers random members",
         since: "6.2.0",
@@ -21871,7 +22011,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 267,
-        id: 393,
+        id: 396,
         name: "zrange",
         summary: "Answers a range of members",
         since: "1.2.0",
@@ -22004,7 +22144,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 268,
-        id: 394,
+        id: 397,
         name: "zrangebylex",
         summary: "Answers the members between two members",
         since: "2.8.9",
@@ -22091,7 +22231,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 269,
-        id: 395,
+        id: 398,
         name: "zrangebyscore",
         summary: "Answers the members between two scores",
         since: "1.0.5",
@@ -22187,7 +22327,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 270,
-        id: 396,
+        id: 399,
         name: "zrangestore",
         summary: "Stores a range of members",
         since: "6.2.0",
@@ -22332,7 +22472,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 271,
-        id: 397,
+        id: 400,
         name: "zrank",
         summary: "Answers the place of a member, lowest score first",
         since: "2.0.0",
@@ -22391,7 +22531,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 272,
-        id: 398,
+        id: 401,
         name: "zrem",
         summary: "Removes members",
         since: "1.2.0",
@@ -22441,7 +22581,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 273,
-        id: 399,
+        id: 402,
         name: "zremrangebylex",
         summary: "Removes the members between two members",
         since: "2.8.9",
@@ -22500,7 +22640,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 274,
-        id: 400,
+        id: 403,
         name: "zremrangebyrank",
         summary: "Removes the members between two places",
         since: "2.0.0",
@@ -22559,7 +22699,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 275,
-        id: 401,
+        id: 404,
         name: "zremrangebyscore",
         summary: "Removes the members between two scores",
         since: "1.2.0",
@@ -22618,7 +22758,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 276,
-        id: 402,
+        id: 405,
         name: "zrevrange",
         summary: "Answers a range of members by place, highest score first",
         since: "1.2.0",
@@ -22686,7 +22826,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 277,
-        id: 403,
+        id: 406,
         name: "zrevrangebylex",
         summary: "Answers the members between two members, highest first",
         since: "2.8.9",
@@ -22773,7 +22913,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 278,
-        id: 404,
+        id: 407,
         name: "zrevrangebyscore",
         summary: "Answers the members between two scores, highest first",
         since: "2.2.0",
@@ -22869,7 +23009,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 279,
-        id: 405,
+        id: 408,
         name: "zrevrank",
         summary: "Answers the place of a member, highest score first",
         since: "2.0.0",
@@ -22928,7 +23068,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 280,
-        id: 406,
+        id: 409,
         name: "zscan",
         summary: "Walks the members of a sorted set in pieces",
         since: "2.8.0",
@@ -22996,7 +23136,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 281,
-        id: 407,
+        id: 410,
         name: "zscore",
         summary: "Answers the score of a member",
         since: "1.2.0",
@@ -23046,7 +23186,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 282,
-        id: 408,
+        id: 411,
         name: "zunion",
         summary: "Answers the members that any sorted set has",
         since: "6.2.0",
@@ -23151,7 +23291,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 283,
-        id: 409,
+        id: 412,
         name: "zunionstore",
         summary: "Stores the members that any sorted set has",
         since: "2.0.0",
@@ -23269,4 +23409,4 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// Commands and subcommands.
-pub const NAMES: usize = 410;
+pub const NAMES: usize = 413;
