@@ -118,7 +118,7 @@ generate: .make/venv ## Write the command table and the reference pages again
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cd crates/engine/fuzz && cargo +nightly fuzz run -s none corpus -- -runs=0 2>/dev/null
-	for crate in engine redis; do cd $(CURDIR)/crates/$$crate/fuzz; \
+	for crate in engine rdb redis; do cd $(CURDIR)/crates/$$crate/fuzz; \
 	  for target in $$(cargo +nightly fuzz list | grep -v '^corpus$$'); do echo "== $$target"; \
 	    cargo +nightly fuzz run -s none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} \
 	      -max_len=8192 -verbosity=0; done; done
