@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
 from aidb._core import Database as NativeDatabase
-from aidb._core import ManualClock, option_names
+from aidb._core import ManualClock, StandingClock, option_names
 from aidb.mapping import StoreMapping
 from aidb.namespace import Namespace
 from aidb.units import parse_duration, parse_size
@@ -57,7 +57,7 @@ class OpenOptions(TypedDict, total=False):
     blob_bytes_min: Size
     blob_live_ratio_min: float
     background: bool
-    clock: ManualClock
+    clock: ManualClock | StandingClock
     on_recovery_progress: Callable[[int, int], object] | None
     """Called with bytes replayed and bytes in all after every log segment that opening replays."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from tests.conformance.collection_streams import COLLECTIONS
+from tests.conformance.payload_streams import DUMPS
 from tests.conformance.string_streams import STRINGS
 
 Command = list[bytes]
@@ -337,7 +338,7 @@ MAKERS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     ),
 }
 
-MAKERS |= COLLECTIONS | STRINGS
+MAKERS |= COLLECTIONS | STRINGS | DUMPS
 TRANSACTIONS: dict[bytes, Callable[[Stream], list[bytes]]] = {
     b"MULTI": lambda s: [],
     b"EXEC": lambda s: [],

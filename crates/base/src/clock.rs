@@ -69,3 +69,27 @@ impl Clock for ManualClock {
         self.now_ms.load(Ordering::SeqCst) * 1_000_000
     }
 }
+
+/// A wall clock that stands still while durations go on: for data whose expiry somebody else decides.
+#[derive(Debug)]
+pub struct StandingClock {
+    now_ms: u64,
+    durations: SystemClock,
+}
+
+impl StandingClock {
+    /// A clock that always shows `now_ms`.
+    pub fn at(now_ms: u64) -> Self {
+        Self { now_ms, durations: SystemClock::new() }
+    }
+}
+
+impl Clock for StandingClock {
+    fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.durations.monotonic_ns()
+    }
+}

@@ -11,7 +11,7 @@ pub mod limits;
 pub mod rng;
 pub mod slot;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, StandingClock, SystemClock};
 pub use error::{Attempt, Effect, Error, ErrorKind, Result};
 pub use ids::{Epoch, FileNumber, KeyspaceId, Position, Seq};
 pub use rng::Rng;

@@ -1,4 +1,4 @@
-//! A clock that a test moves by hand.
+//! Clocks for `clock=`: one that a test moves by hand, one whose wall time stands still.
 
 use std::sync::Arc;
 
@@ -33,5 +33,21 @@ impl ManualClock {
     #[pyo3(signature = (seconds, /))]
     fn advance(&self, seconds: f64) {
         self.inner.advance_ms((seconds * 1000.0) as u64);
+    }
+}
+
+/// Wall time that stands still while durations go on; pass it as `clock=` to `aidb.open`.
+#[pyclass(frozen, module = "aidb._core")]
+pub struct StandingClock {
+    /// The engine's view of it.
+    pub inner: Arc<aidb_base::StandingClock>,
+}
+
+#[pymethods]
+impl StandingClock {
+    #[new]
+    #[pyo3(signature = (now_ms, /))]
+    fn new(now_ms: u64) -> Self {
+        Self { inner: Arc::new(aidb_base::StandingClock::at(now_ms)) }
     }
 }

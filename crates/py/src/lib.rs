@@ -26,6 +26,7 @@ mod handle;
 mod inspect;
 mod local;
 mod many;
+mod migration;
 mod namespace;
 mod options;
 mod progress;
@@ -48,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use crate::changes::{Change, Changes, Operation};
     #[pymodule_export]
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, StandingClock};
     #[pymodule_export]
     use crate::database::Database;
     #[pymodule_export]
@@ -57,6 +58,8 @@ mod _core {
     use crate::inspect::{check_file, check_references, database_files, inspect_file, repair};
     #[pymodule_export]
     use crate::local::{Caller, Codec, Conversation, RedisStore};
+    #[pymodule_export]
+    use crate::migration::{RedisExport, RedisImport, redis_fingerprint};
     #[pymodule_export]
     use crate::options::option_names;
     #[pymodule_export]

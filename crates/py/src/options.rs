@@ -10,7 +10,7 @@ use aidb_engine::{Codec, KeyspaceOptions, LogMode, Options};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::clock::ManualClock;
+use crate::clock::{ManualClock, StandingClock};
 use crate::error::{invalid, wrong_type};
 use crate::handle::parse_durability;
 use crate::time::ttl_ms;
@@ -66,7 +66,12 @@ fn set(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<
         "blob_live_ratio_min" => options.blob_live_ratio_min = value.extract()?,
         "block_bytes" => options.block_bytes = value.extract()?,
         "cache_bytes_max" => options.cache_bytes_max = value.extract()?,
-        "clock" => options.env.clock = Arc::clone(&value.cast::<ManualClock>()?.get().inner) as _,
+        "clock" => {
+            options.env.clock = match value.cast::<StandingClock>() {
+                Ok(clock) => Arc::clone(&clock.get().inner) as _,
+                Err(_) => Arc::clone(&value.cast::<ManualClock>()?.get().inner) as _,
+            };
+        }
         "compression" => set_compression(options, value)?,
         "compression_bottom" => options.compression_bottom = parse_codec(value)?,
         "create_if_missing" => options.create_if_missing = value.extract()?,

@@ -110,8 +110,9 @@ pub enum Element<'a> {
     },
     /// A pending entry of the group that was delivered to the consumer.
     Owned(EntryId),
-    /// A value of a module, by its name; nothing of it is read.
-    Module(&'a str),
+    /// A value of a module, by its name and the version of its encoding; of what follows only the
+    /// strings are given.
+    Module(&'a str, u16),
     /// A string inside a module's value.
     ModuleText(&'a [u8]),
 }

@@ -3,7 +3,7 @@
 //! Reading a file: [`File`] goes from record to record; the value behind a key is given piece by
 //! piece as [`Element`]s to whoever wants them ([`value::decode`]), so that a large one never has to
 //! be in memory whole. Reading a payload: [`payload::open`] checks its footer, then the same decoder
-//! runs over the bytes in between. Writing is [`Writer`] for single values and [`FileWriter`] for files;
+//! runs over the bytes in between. Writing is [`Writer`] for single values and [`Records`] for files;
 //! what is written is read by redis-server 5 and newer. The bytes are specified in [`format`].
 //!
 //! Decoders are safe on arbitrary bytes: they fail with an error, never allocate more than a small
@@ -33,5 +33,5 @@ pub use file::{File, Key, Record};
 pub use format::{Kind, VERSION_WRITTEN};
 pub use input::{Input, Recording, Slice, Stream};
 pub use write::Writer;
-pub use write_file::FileWriter;
+pub use write_file::{Checksum, Records};
 pub use write_stream::StreamWriter;

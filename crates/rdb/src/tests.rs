@@ -80,7 +80,7 @@ fn show(element: &Element<'_>) -> String {
         }
         Element::Consumer { name, .. } => text(name),
         Element::Owned(entry) => id(*entry),
-        Element::Module(name) => format!("module {name}"),
+        Element::Module(name, version) => format!("module {name} {version}"),
     }
 }
 
@@ -159,7 +159,7 @@ fn older_forms_are_read() {
         (23, listpack("a x 0 b y 1000"), "a:x b:y@1000"),
         (25, format!("{base} {}", listpack("a x 0 b y 1000")), "a:x b:y@1000"),
         // A module's value: every kind of part.
-        (7, module.into(), "module ReJSON-RL 'a'"),
+        (7, module.into(), "module ReJSON-RL 3 'a'"),
     ];
     for (type_byte, bytes, expected) in cases {
         let shown = elements(*type_byte, Dialect::Redis, &unhex(bytes));
@@ -167,6 +167,13 @@ fn older_forms_are_read() {
     }
     let bytes = unhex("02 0161 0178 ffffffffffffffff 0162 0179 0a00000000000000");
     assert_eq!(elements(22, Dialect::Valkey, &bytes).unwrap(), "a:x b:y@10");
+}
+
+#[test]
+fn documents_are_written_as_their_module_does() {
+    let mut bytes = Vec::new();
+    Writer::new(&mut bytes, false).json(b"{}");
+    assert_eq!(elements(7, Dialect::Redis, &bytes).unwrap(), "module ReJSON-RL 3 '{}'");
 }
 
 #[test]
@@ -269,20 +276,22 @@ fn lengths_that_lie_cost_nothing() {
 }
 
 fn write_file() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut file = Records::new(&mut bytes);
+    file.header();
+    file.fact("aidb-ver", b"1");
+    file.database(3, 1);
+    file.function(b"#!lua name=f\n");
+    file.key(Kind::Hash, b"k", 1_700_000_000_000);
+    let mut checksum = Checksum::default();
+    checksum.add(&bytes);
     let mut value = Vec::new();
     let mut out = Writer::new(&mut value, true);
-    out.kind(Kind::Hash);
     out.length(1);
     out.string(b"field");
     out.string(&[b'x'; 100]);
-    let mut file = FileWriter::new();
-    file.fact("aidb-ver", b"1");
-    file.database(3, 1);
-    let mut bytes = file.take();
-    file.function(b"#!lua name=f\n");
-    file.key(b"k", 1_700_000_000_000, &value);
-    bytes.extend(file.finish());
-    bytes
+    checksum.add(&value);
+    [bytes, value, checksum.end()].concat()
 }
 
 fn read_file(bytes: &[u8]) -> Result<Vec<Record>, Error> {

@@ -264,8 +264,8 @@ pub(crate) fn module_name(id: u64) -> String {
 }
 
 fn module<E: From<Error>>(input: &mut impl Input, f: Sink<'_, E>) -> Result<(), E> {
-    let name = module_name(length(input)?);
-    f(Element::Module(&name))?;
+    let id = length(input)?;
+    f(Element::Module(&module_name(id), (id & 0x3FF) as u16))?;
     module_value(input, |text| f(Element::ModuleText(text)))
 }
 

@@ -1,6 +1,5 @@
 //! Values as bytes.
 
-use crate::crc64;
 use crate::format::{Kind, types};
 use crate::listpack::Item;
 use crate::lzf;
@@ -10,6 +9,11 @@ use crate::streams::item_of;
 const COMPRESSED_BYTES_MIN: usize = 21;
 /// Longest text of an integer of 32 bits.
 const INTEGER_BYTES_MAX: usize = 11;
+
+/// `ReJSON-RL`, version 3.
+const JSON_MODULE: u64 = 0x45E2_5238_DF91_2C03;
+const MODULE_STRING: u64 = 5;
+const MODULE_END: u64 = 0;
 
 /// Appends parts of values to a buffer.
 #[derive(Debug)]
@@ -24,10 +28,11 @@ impl<'a> Writer<'a> {
         Self { out, compresses }
     }
 
-    /// The type in front of a value of a kind; there is no such value of a module.
+    /// The type in front of a value of a kind.
     pub fn kind(&mut self, kind: Kind) {
         self.out.push(match kind {
-            Kind::String | Kind::Module => types::STRING,
+            Kind::String => types::STRING,
+            Kind::Module => types::MODULE_2,
             Kind::List => types::LIST,
             Kind::Set => types::SET,
             Kind::SortedSet => types::ZSET_2,
@@ -109,12 +114,15 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(&score.to_le_bytes());
     }
 
+    /// A JSON document, as the module that has them in Redis writes it.
+    pub fn json(&mut self, text: &[u8]) {
+        self.length(JSON_MODULE);
+        self.length(MODULE_STRING);
+        self.string(text);
+        self.length(MODULE_END);
+    }
+
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
-}
-
-/// Checksum of what was written in pieces.
-pub(crate) fn checksum(crc: u64, piece: &[u8]) -> u64 {
-    crc64::update(crc, piece)
 }

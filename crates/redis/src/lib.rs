@@ -15,6 +15,7 @@ pub mod glob;
 pub mod hyperloglog;
 pub mod json;
 pub mod key;
+pub mod migration;
 pub mod number;
 pub mod resp;
 pub mod session;

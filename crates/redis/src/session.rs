@@ -22,6 +22,9 @@ pub struct Session {
     pub protocol: Protocol,
     /// Where it is.
     pub place: Place,
+    /// In an import from a running source, whose clock decides about expiry: the time of day for what
+    /// only notes when it happened. 0: everywhere else.
+    pub import_ms: u64,
     /// The command waits for a key already, and is tried again.
     pub is_waiting: bool,
 }

@@ -24,6 +24,8 @@ COMMANDS = {
     "namespaces": ("aidb.cli.namespaces", "List, create and drop namespaces."),
     "load": ("aidb.cli.load", "Load lines, CSV, JSON Lines or a directory tree."),
     "dump": ("aidb.cli.dump", "Write a database out again; the inverse of load."),
+    "import": ("aidb.cli.importing", "Import an RDB file, or a running Redis."),
+    "export": ("aidb.cli.importing", "Export the Redis data as an RDB file."),
     "stats": ("aidb.cli.stats", "Show sizes, levels, cache, amplification and stalls."),
     "compact": ("aidb.cli.upkeep", "Rewrite tables until nothing is wasted."),
     "checkpoint": ("aidb.cli.upkeep", "Make a consistent copy that shares files."),

@@ -119,6 +119,16 @@ impl List {
         }
     }
 
+    /// What was staged is being committed: from now on it is read back from the store.
+    pub(super) fn forget_staged(&mut self) {
+        self.staged.clear();
+    }
+
+    /// The key will expire then; 0 = never.
+    pub(super) fn set_expiry(&mut self, expire_at_ms: u64) {
+        self.expire_at_ms = expire_at_ms;
+    }
+
     pub(super) fn exists(&self) -> bool {
         self.existed
     }

@@ -159,6 +159,19 @@ impl Members {
         }
     }
 
+    /// What was staged is being committed: from now on it is read back from the store.
+    pub(super) fn forget_staged(&mut self) {
+        if let Body::Spread { is_fresh, .. } = &mut self.body {
+            *is_fresh = false;
+            self.staged.as_mut().map(HashMap::clear);
+        }
+    }
+
+    /// The key will expire then; 0 = never.
+    pub(super) fn set_expiry(&mut self, expire_at_ms: u64) {
+        self.expire_at_ms = expire_at_ms;
+    }
+
     /// Whether there was such a collection when it was opened, or there is one now.
     pub(super) fn exists(&self) -> bool {
         self.existed && self.count > 0

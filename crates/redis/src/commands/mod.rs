@@ -8,6 +8,7 @@ pub mod bitfields;
 pub mod bitmaps;
 pub mod blocking;
 pub mod bloom;
+pub mod dump;
 pub mod expiry;
 mod footprint;
 pub mod geo;
@@ -30,6 +31,7 @@ pub mod members_scan;
 pub mod multi;
 pub mod numbers;
 pub mod object;
+pub mod restore;
 pub mod scan;
 pub mod server;
 pub mod set_algebra;
@@ -60,7 +62,7 @@ use crate::session::Session;
 use crate::stop::{NOT_AN_INTEGER, Outcome, Stop};
 use crate::store::{Access, Class, Mode, SlotLock, Transaction};
 use crate::table::{Command, Layer};
-use crate::value::{Encoding, Value, encoding_name, header};
+use crate::value::{Encoding, Type, Value, encoding_name, header};
 
 /// A handler of the data model.
 pub type Handler = fn(&mut Call<'_>) -> Outcome;
@@ -286,15 +288,33 @@ impl<'a> Call<'a> {
         self.commit_batch()
     }
 
+    /// The time for what notes when it happened.
+    fn moment_ms(&self) -> u64 {
+        match self.session.import_ms {
+            0 => self.store.now_ms(),
+            import_ms => import_ms,
+        }
+    }
+
+    /// Type of a key's value, whoever asks.
+    pub(crate) fn read_type(&self, key: &MetaKey) -> Result<Option<Type>, Stop> {
+        self.read(key, |value, _| value.kind)
+    }
+
+    /// Bytes of the batch that waits to be committed.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        self.scratch.batch.bytes()
+    }
+
     /// Empties the batch, to be filled and given to [`Call::commit_batch`].
     #[inline]
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.scratch.batch.clear();
     }
 
     /// Commits the batch; an empty one is nothing.
     #[inline]
-    fn commit_batch(&mut self) -> Outcome {
+    pub(crate) fn commit_batch(&mut self) -> Outcome {
         let batch = &mut self.scratch.batch;
         if batch.is_empty() {
             return Ok(());

@@ -174,6 +174,11 @@ impl Store {
         self.databases.pair(database)
     }
 
+    /// Keyspace of the data model's own records.
+    pub(crate) fn system_keyspace(&self) -> KeyspaceId {
+        self.system
+    }
+
     /// Versions for collections.
     pub fn versions(&self) -> &VersionCounter {
         &self.versions

@@ -17,6 +17,7 @@ pub use assign::{merge, mset, set};
 pub use change::{clear, del, numincrby, nummultby, strappend, toggle};
 pub use read::{arrlen, debug, get, kind_of, mget, objkeys, objlen, resp, strlen};
 pub use search::arrindex;
+pub(super) use stored::{stage_new, text};
 
 use serde_json::Value;
 

@@ -146,3 +146,25 @@ pub(super) fn stage(
     Spread { id, count: text.len() as u64 }.encode(&mut record);
     Ok(batch.put(pair.keys, key.bytes(), &record, expire_at_ms)?)
 }
+
+/// Adds a document to the call's batch in place of whatever the key holds.
+///
+/// # Errors
+/// As [`stage`].
+pub(in crate::commands) fn stage_new(
+    call: &mut Call<'_>,
+    key: &MetaKey,
+    document: &Value,
+    expire_at_ms: u64,
+) -> Outcome {
+    let before = Stored { text: Vec::new(), spread: None, expire_at_ms };
+    stage(call, key, document, Some(&before))
+}
+
+/// The text of a document; empty without one.
+///
+/// # Errors
+/// As [`load`].
+pub(in crate::commands) fn text(call: &Call<'_>, key: &MetaKey) -> Result<Vec<u8>, Stop> {
+    Ok(load(call, key)?.map(|stored| stored.text).unwrap_or_default())
+}

@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         if self.is_served {
             return Ok(());
         }
-        let seen_ms = call.store.now_ms();
+        let seen_ms = call.moment_ms();
         self.consumer = match stream.consumer(call, self.group.number, self.consumer_name)? {
             Some(consumer) => Consumer { seen_ms, ..consumer },
             None => {
@@ -325,7 +325,7 @@ fn create_consumer(call: &mut Call<'_>, mut stream: Stream, mut group: Group) ->
     let is_new = stream.consumer(call, group.number, name)?.is_none();
     if is_new {
         let number = stream.next_number(call)?;
-        let consumer = Consumer { number, seen_ms: call.store.now_ms(), pending: 0 };
+        let consumer = Consumer { number, seen_ms: call.moment_ms(), pending: 0 };
         stream.save_consumer(call, group.number, name, &consumer)?;
         group.consumers += 1;
         stream.save_group(call, call.args.get(3), &group)?;

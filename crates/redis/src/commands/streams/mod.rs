@@ -5,6 +5,8 @@
 //! and all of them are one commit.
 
 mod add;
+mod build;
+mod dump;
 mod groups;
 mod ids;
 mod info;
@@ -14,6 +16,8 @@ mod read;
 mod trim;
 
 pub use add::{xadd, xdel, xlen, xsetid};
+pub(super) use build::StreamBuilder;
+pub(super) use dump::write_stream;
 pub use groups::xgroup;
 pub use info::xinfo;
 pub use pending::{xack, xautoclaim, xclaim, xpending};

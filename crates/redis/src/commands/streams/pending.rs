@@ -156,7 +156,7 @@ fn list(call: &mut Call<'_>, stream: &Stream, group: &Group, range: &Range<'_>) 
     end.push(0);
     let start = place(range.start).to_vec();
     let mut walk = stream.walk(call, start.clone(), end.max(start), false)?;
-    let now_ms = call.store.now_ms();
+    let now_ms = call.moment_ms();
     while (found.count as u64) < range.count {
         let Some((key, _)) = walk.next()? else { break };
         let entry = EntryId::at_end(key).ok_or_else(damaged)?;
@@ -199,8 +199,10 @@ pub fn xclaim(call: &mut Call<'_>) -> Outcome {
         let args = call.args;
         let mut reader = Reader::open(call, &stream, args.get(2), args.get(3))?;
         reader.group.last = reader.group.last.max(claim.last);
-        let now_ms = call.store.now_ms() as i64;
-        let delivered = claim.delivered_ms.filter(|ms| (0..=now_ms).contains(ms));
+        let now_ms = call.moment_ms() as i64;
+        // The source of an import has looked at it already, by a clock of its own.
+        let latest_ms = if call.session.import_ms == 0 { now_ms } else { i64::MAX };
+        let delivered = claim.delivered_ms.filter(|ms| (0..=latest_ms).contains(ms));
         let delivered_ms = delivered.unwrap_or(now_ms) as u64;
         for &entry in &claim.entries {
             claim_one(call, &mut stream, &mut reader, (entry, delivered_ms), &claim, &mut found)?;
@@ -236,7 +238,7 @@ fn claim_one(
     let pending = stream.pending(call, reader.group.number, entry)?;
     let before = match &pending {
         Some(pending) => {
-            let idle_ms = call.store.now_ms() as i64 - pending.delivered_ms as i64;
+            let idle_ms = call.moment_ms() as i64 - pending.delivered_ms as i64;
             if claim.idle_ms > 0 && idle_ms < claim.idle_ms {
                 return Ok(());
             }
@@ -303,7 +305,7 @@ fn claim_options(call: &Call<'_>) -> Result<Claim, Stop> {
             continue;
         } else if is_word(word, "idle") && has_value {
             let idle_ms = number(call, at, "IDLE option", "XCLAIM")?;
-            claim.delivered_ms = Some((call.store.now_ms() as i64).wrapping_sub(idle_ms));
+            claim.delivered_ms = Some((call.moment_ms() as i64).wrapping_sub(idle_ms));
         } else if is_word(word, "time") && has_value {
             claim.delivered_ms = Some(number(call, at, "TIME option", "XCLAIM")?);
         } else if is_word(word, "retrycount") && has_value {
@@ -366,7 +368,7 @@ fn claim_idle(
     let mut end = stream.id().pending(reader.group.number, EntryId::MAX).to_vec();
     end.push(0);
     let mut walk = stream.walk(call, start.to_vec(), end, false)?;
-    let now_ms = call.store.now_ms();
+    let now_ms = call.moment_ms();
     let mut looks = sweep.count * LOOKS_PER_ENTRY;
     let mut left = sweep.count;
     while let Some((key, _)) = walk.next()? {

@@ -337,7 +337,7 @@ fn deliver(
         }
         group.last = id;
         if !wish.is_acknowledged {
-            let delivered_ms = call.store.now_ms();
+            let delivered_ms = call.moment_ms();
             hand_out(call, stream, reader, id, (delivered_ms, 1))?;
         }
         left -= 1;
@@ -359,7 +359,7 @@ fn history(
     let mut end = stream.id().pending_of(group, consumer, EntryId::MAX).to_vec();
     end.push(0);
     let mut walk = stream.walk(call, start, end, false)?;
-    let now_ms = call.store.now_ms();
+    let now_ms = call.moment_ms();
     let mut left = count;
     while left > 0 {
         let Some((key, _)) = walk.next()? else { break };
