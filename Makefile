@@ -114,6 +114,10 @@ generate: .make/venv ## Write the command table and the reference pages again
 	$(BIN)/python tools/generate_commands.py
 	$(BIN)/python tools/generate_reference.py
 
+.PHONY: golden
+golden: develop ## Write the databases of tests/compat anew, in the current format
+	$(BIN)/python -m tests.compat.golden
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS each (default 60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
