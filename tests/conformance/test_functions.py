@@ -229,6 +229,51 @@ def test_a_script_leaves_nothing_for_functions(server: AidbServer) -> None:
         assert isinstance(wire("FCALL", "left", 0), Failure)
 
 
+def test_payloads_go_to_redis_and_back(tmp_path: Path, redis_port: int) -> None:
+    long = "#!lua name=long\nlocal s = '" + "abc" * 500 + "'\n"
+    long += "redis.register_function('length', function() return #s end)"
+    with (
+        aidb_server(tmp_path) as server,
+        Wire(redis_port) as theirs,
+        server.connect() as ours,
+    ):
+        theirs("FUNCTION", "FLUSH")
+        assert ours("FUNCTION", "DUMP") == theirs("FUNCTION", "DUMP")
+        for wire in (ours, theirs):
+            wire("FUNCTION", "LOAD", LIBRARY)
+            wire("FUNCTION", "LOAD", long)
+        dumps = [ours("FUNCTION", "DUMP"), theirs("FUNCTION", "DUMP")]
+        for wire in (ours, theirs):
+            for dump in dumps:
+                name = wire("FUNCTION", "RESTORE", dump).text.split()[2]
+                assert name in (b"mylib", b"long")
+                assert wire("FUNCTION", "RESTORE", dump, "Replace") == Status(b"OK")
+                assert wire("FUNCTION", "RESTORE", dump, "FLUSH") == Status(b"OK")
+                assert wire("FCALL", "length", 0) == 1500
+        for arguments in [
+            ("",),
+            ("x",),
+            (dumps[1][:-1],),
+            (dumps[1][1:],),
+            (dumps[1], "x"),
+            (dumps[1], "FLUSH", "x"),
+        ]:
+            mine = ours("FUNCTION", "RESTORE", *arguments)
+            assert mine == theirs("FUNCTION", "RESTORE", *arguments), arguments
+        theirs("SET", "a", "b")
+        value = theirs("DUMP", "a")
+        assert ours("FUNCTION", "RESTORE", value) == theirs("FUNCTION", "RESTORE", value)
+        clash = "#!lua name=clash\nredis.register_function('echo',function() end)"
+        for wire in (ours, theirs):
+            wire("FUNCTION", "FLUSH")
+            wire("FUNCTION", "LOAD", clash)
+            assert wire("FUNCTION", "RESTORE", dumps[0]) == Failure(
+                b"ERR Function echo already exists"
+            )
+            assert len(wire("FUNCTION", "LIST")) == 1
+        theirs("FUNCTION", "FLUSH")
+
+
 def test_libraries_survive_a_kill(tmp_path: Path) -> None:
     with aidb_server(tmp_path, "--appendfsync", "always") as server:
         with server.connect() as wire:

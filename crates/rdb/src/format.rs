@@ -101,6 +101,7 @@ pub(crate) mod opcode {
     pub(crate) const KEY_META: u8 = 0xF3;
     pub(crate) const SLOT_INFO: u8 = 0xF4;
     pub(crate) const FUNCTION: u8 = 0xF5;
+    pub(crate) const FUNCTION_OF_CANDIDATES: u8 = 0xF6;
     pub(crate) const MODULE_AUX: u8 = 0xF7;
     pub(crate) const IDLE: u8 = 0xF8;
     pub(crate) const FREQUENCY: u8 = 0xF9;

@@ -15,6 +15,7 @@ pub mod element;
 mod file;
 pub mod format;
 mod input;
+pub mod libraries;
 mod listpack;
 mod lzf;
 pub mod payload;

@@ -31,21 +31,30 @@ impl<'a> Payload<'a> {
 /// # Errors
 /// `Corruption` when they are wrong, or newer than what can be read.
 pub fn open(bytes: &[u8]) -> Result<Payload<'_>> {
-    let wrong = || damaged("version or checksum of a payload", bytes.len() as u64);
-    let split = bytes.len().checked_sub(FOOTER_BYTES).ok_or_else(wrong)?;
+    let (body, dialect) = check(bytes)?;
+    let (&type_byte, value) = body.split_first().ok_or_else(|| wrong(bytes))?;
+    Ok(Payload { type_byte, dialect, value })
+}
+
+#[cold]
+fn wrong(bytes: &[u8]) -> aidb_base::Error {
+    damaged("version or checksum of a payload", bytes.len() as u64)
+}
+
+/// What is in front of a footer, and whose it is.
+pub(crate) fn check(bytes: &[u8]) -> Result<(&[u8], Dialect)> {
+    let split = bytes.len().checked_sub(FOOTER_BYTES).ok_or_else(|| wrong(bytes))?;
     let (body, footer) = bytes.split_at(split);
     let version = u16::from_le_bytes([footer[0], footer[1]]);
     let is_valkey = VALKEY_VERSIONS.contains(&version);
     if version > VERSION_READ_MAX && !is_valkey {
-        return Err(wrong());
+        return Err(wrong(bytes));
     }
     let crc = footer[2..].iter().rev().fold(0, |crc, byte| (crc << 8) | u64::from(*byte));
     if crc64::update(0, &bytes[..split + 2]) != crc {
-        return Err(wrong());
+        return Err(wrong(bytes));
     }
-    let (&type_byte, value) = body.split_first().ok_or_else(wrong)?;
-    let dialect = if is_valkey { Dialect::Valkey } else { Dialect::Redis };
-    Ok(Payload { type_byte, dialect, value })
+    Ok((body, if is_valkey { Dialect::Valkey } else { Dialect::Redis }))
 }
 
 /// Appends the footer to a type and a value.

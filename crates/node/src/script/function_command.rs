@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use aidb_rdb::libraries::{self, Refusal};
 use aidb_redis::glob::matches;
 use aidb_redis::resp::Reply;
 use aidb_redis::store::Mode;
 use aidb_redis::{Outcome, Stop};
 
-use super::functions::Library;
+use super::functions::{Catalog, Library};
 use super::program::Program;
 use super::{number_of_keys, shebang, start};
 use crate::commands::NodeCall;
@@ -16,6 +17,8 @@ const HELP: &[&str] = &[
     "FUNCTION <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "DELETE <library-name>",
     "    Remove a library and its functions.",
+    "DUMP",
+    "    Answer all libraries as a payload for RESTORE.",
     "FLUSH [ASYNC|SYNC]",
     "    Remove every library.",
     "KILL",
@@ -24,6 +27,9 @@ const HELP: &[&str] = &[
     "    Tell the libraries, their functions and, with WITHCODE, their texts.",
     "LOAD [REPLACE] <text>",
     "    Make a library of the text, whose first line is `#!lua name=NAME`.",
+    "RESTORE <payload> [FLUSH|APPEND|REPLACE]",
+    "    Add the libraries of a payload. FLUSH removes all others before, REPLACE those of",
+    "    the same names; APPEND, the default, refuses them.",
     "STATS",
     "    Tell the function that runs longest, and how many there are.",
     "HELP",
@@ -43,6 +49,8 @@ pub(crate) fn function(call: &mut NodeCall<'_>) -> Outcome {
     match call.args.get(1).to_ascii_lowercase().as_slice() {
         b"load" => load(call),
         b"delete" => delete(call),
+        b"dump" => dump(call),
+        b"restore" => restore(call),
         b"flush" => flush(call),
         b"list" => list(call),
         b"stats" => stats(call),
@@ -111,6 +119,59 @@ fn delete(call: &mut NodeCall<'_>) -> Outcome {
     Ok(())
 }
 
+/// `FUNCTION DUMP`
+fn dump(call: &mut NodeCall<'_>) -> Outcome {
+    let catalog = call.shared().functions.catalog();
+    let texts = catalog.libraries.values().map(|library| library.text.as_slice());
+    call.reply.bulk(&libraries::encode(texts));
+    Ok(())
+}
+
+/// `FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]`
+fn restore(call: &mut NodeCall<'_>) -> Outcome {
+    if call.args.len() > 4 {
+        return Err(too_many(call));
+    }
+    let policy = call.args.get(3).to_ascii_lowercase();
+    if !matches!(policy.as_slice(), b"" | b"append" | b"flush" | b"replace") {
+        return Err(Stop::fail(
+            "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
+        ));
+    }
+    if call.mode == Mode::Try {
+        return Err(Stop::WouldBlock);
+    }
+    let texts = libraries::decode(call.args.get(2)).map_err(refused)?;
+    let shared = Arc::clone(call.shared());
+    let mut restored = Catalog::default();
+    for text in texts {
+        let library = shared.functions.read(call.worker.interpreter()?, &text)?;
+        restored.add(&library, false)?;
+    }
+    shared.functions.change(&shared.store, |catalog| {
+        if policy == b"flush" {
+            *catalog = Catalog::default();
+        } else if policy == b"replace" {
+            for name in restored.libraries.keys() {
+                catalog.remove(name);
+            }
+        }
+        restored.libraries.values().try_for_each(|library| catalog.add(library, false))
+    })?;
+    call.worker.scratch.counters.commits += 1;
+    call.reply.ok();
+    Ok(())
+}
+
+fn refused(refusal: Refusal) -> Stop {
+    Stop::fail(match refusal {
+        Refusal::Footer => "ERR DUMP payload version or checksum are wrong",
+        Refusal::Candidate => "ERR Pre-GA function format not supported",
+        Refusal::NoFunction => "ERR given type is not a function",
+        Refusal::Damaged => "ERR failed loading the given functions payload",
+    })
+}
+
 /// `FUNCTION FLUSH [ASYNC | SYNC]`
 fn flush(call: &mut NodeCall<'_>) -> Outcome {
     if call.args.len() > 3 {
@@ -125,7 +186,7 @@ fn flush(call: &mut NodeCall<'_>) -> Outcome {
     }
     let shared = Arc::clone(call.shared());
     shared.functions.change(&shared.store, |catalog| {
-        *catalog = super::functions::Catalog::default();
+        *catalog = Catalog::default();
         Ok(())
     })?;
     call.worker.scratch.counters.commits += 1;

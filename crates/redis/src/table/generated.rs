@@ -6559,6 +6559,28 @@ pub static COMMANDS: &[Command] = &[
             Command {
                 index: 59,
                 id: 134,
+                name: "function|dump",
+                summary: "Answers all libraries as a payload",
+                since: "7.0.0",
+                group: "scripting",
+                complexity: Some("O(N) for N functions"),
+                deprecated_since: None,
+                replaced_by: None,
+                arity: 2,
+                flags: &["noscript"],
+                acl: &["slow", "scripting"],
+                tips: &[],
+                legacy_keys: (0, 0, 0),
+                keys: &[],
+                arguments: &[],
+                subcommands: &[],
+                layer: Layer::Node(NodeCommand::Function),
+                aside: false,
+                writes: false,
+            },
+            Command {
+                index: 59,
+                id: 135,
                 name: "function|flush",
                 summary: "Removes every library",
                 since: "7.0.0",
@@ -6607,7 +6629,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 59,
-                id: 135,
+                id: 136,
                 name: "function|help",
                 summary: "Shows the subcommands",
                 since: "7.0.0",
@@ -6629,7 +6651,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 59,
-                id: 136,
+                id: 137,
                 name: "function|kill",
                 summary: "Ends the functions that run now",
                 since: "7.0.0",
@@ -6651,7 +6673,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 59,
-                id: 137,
+                id: 138,
                 name: "function|list",
                 summary: "Tells the libraries and their functions",
                 since: "7.0.0",
@@ -6692,7 +6714,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 59,
-                id: 138,
+                id: 139,
                 name: "function|load",
                 summary: "Makes a library of a text",
                 since: "7.0.0",
@@ -6733,7 +6755,76 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 59,
-                id: 139,
+                id: 140,
+                name: "function|restore",
+                summary: "Adds the libraries of a payload",
+                since: "7.0.0",
+                group: "scripting",
+                complexity: Some("O(N) for N functions of the payload"),
+                deprecated_since: None,
+                replaced_by: None,
+                arity: -3,
+                flags: &["write", "denyoom", "noscript"],
+                acl: &["write", "slow", "scripting"],
+                tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+                legacy_keys: (0, 0, 0),
+                keys: &[],
+                arguments: &[
+                    Argument {
+                        name: "serialized-value",
+                        kind: "string",
+                        token: None,
+                        since: None,
+                        flags: &[],
+                        key_spec_index: None,
+                        arguments: &[],
+                    },
+                    Argument {
+                        name: "policy",
+                        kind: "oneof",
+                        token: None,
+                        since: None,
+                        flags: &["optional"],
+                        key_spec_index: None,
+                        arguments: &[
+                            Argument {
+                                name: "flush",
+                                kind: "pure-token",
+                                token: Some("FLUSH"),
+                                since: None,
+                                flags: &[],
+                                key_spec_index: None,
+                                arguments: &[],
+                            },
+                            Argument {
+                                name: "append",
+                                kind: "pure-token",
+                                token: Some("APPEND"),
+                                since: None,
+                                flags: &[],
+                                key_spec_index: None,
+                                arguments: &[],
+                            },
+                            Argument {
+                                name: "replace",
+                                kind: "pure-token",
+                                token: Some("REPLACE"),
+                                since: None,
+                                flags: &[],
+                                key_spec_index: None,
+                                arguments: &[],
+                            },
+                        ],
+                    },
+                ],
+                subcommands: &[],
+                layer: Layer::Node(NodeCommand::Function),
+                aside: false,
+                writes: true,
+            },
+            Command {
+                index: 59,
+                id: 141,
                 name: "function|stats",
                 summary: "Tells what runs and how many functions there are",
                 since: "7.0.0",
@@ -6764,7 +6855,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 60,
-        id: 140,
+        id: 142,
         name: "geoadd",
         summary: "Adds places to a sorted set",
         since: "3.2.0",
@@ -6879,7 +6970,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 61,
-        id: 141,
+        id: 143,
         name: "geodist",
         summary: "Answers the distance of two places",
         since: "3.2.0",
@@ -6984,7 +7075,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 62,
-        id: 142,
+        id: 144,
         name: "geohash",
         summary: "Answers places as geohashes",
         since: "3.2.0",
@@ -7034,7 +7125,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 63,
-        id: 143,
+        id: 145,
         name: "geopos",
         summary: "Answers the coordinates of places",
         since: "3.2.0",
@@ -7084,7 +7175,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 64,
-        id: 144,
+        id: 146,
         name: "georadius",
         summary: "Answers or stores the places inside a circle",
         since: "3.2.0",
@@ -7321,7 +7412,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 65,
-        id: 145,
+        id: 147,
         name: "georadius_ro",
         summary: "Answers the places inside a circle",
         since: "3.2.10",
@@ -7518,7 +7609,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 66,
-        id: 146,
+        id: 148,
         name: "georadiusbymember",
         summary: "Answers or stores the places around a member",
         since: "3.2.0",
@@ -7748,7 +7839,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 67,
-        id: 147,
+        id: 149,
         name: "georadiusbymember_ro",
         summary: "Answers the places around a member",
         since: "3.2.10",
@@ -7936,7 +8027,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 68,
-        id: 148,
+        id: 150,
         name: "geosearch",
         summary: "Answers the places inside a circle or a rectangle",
         since: "6.2.0",
@@ -8256,7 +8347,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 69,
-        id: 149,
+        id: 151,
         name: "geosearchstore",
         summary: "Stores the places inside a circle or a rectangle in a sorted set",
         since: "6.2.0",
@@ -8579,7 +8670,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 70,
-        id: 150,
+        id: 152,
         name: "get",
         summary: "Answers the string of a key",
         since: "1.0.0",
@@ -8618,7 +8709,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 71,
-        id: 151,
+        id: 153,
         name: "getbit",
         summary: "Answers a bit of a string",
         since: "2.2.0",
@@ -8668,7 +8759,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 72,
-        id: 152,
+        id: 154,
         name: "getdel",
         summary: "Answers the string of a key and removes the key",
         since: "6.2.0",
@@ -8707,7 +8798,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 73,
-        id: 153,
+        id: 155,
         name: "getex",
         summary: "Answers the string of a key and changes its expiry",
         since: "6.2.0",
@@ -8803,7 +8894,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 74,
-        id: 154,
+        id: 156,
         name: "getrange",
         summary: "Answers part of a key's string",
         since: "2.4.0",
@@ -8862,7 +8953,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 75,
-        id: 155,
+        id: 157,
         name: "getset",
         summary: "Stores a string and answers the one before",
         since: "1.0.0",
@@ -8912,7 +9003,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 76,
-        id: 156,
+        id: 158,
         name: "hdel",
         summary: "Removes fields of a hash",
         since: "2.0.0",
@@ -8962,7 +9053,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 77,
-        id: 157,
+        id: 159,
         name: "hello",
         summary: "Chooses the protocol version and describes the server",
         since: "6.0.0",
@@ -9039,7 +9130,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 78,
-        id: 158,
+        id: 160,
         name: "hexists",
         summary: "Tells whether a hash has a field",
         since: "2.0.0",
@@ -9089,7 +9180,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 79,
-        id: 159,
+        id: 161,
         name: "hexpire",
         summary: "Gives fields an end, seconds from now",
         since: "7.4.0",
@@ -9213,7 +9304,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 80,
-        id: 160,
+        id: 162,
         name: "hexpireat",
         summary: "Gives fields an end, in seconds since 1970",
         since: "7.4.0",
@@ -9337,7 +9428,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 81,
-        id: 161,
+        id: 163,
         name: "hexpiretime",
         summary: "Answers when fields end, in seconds since 1970",
         since: "7.4.0",
@@ -9406,7 +9497,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 82,
-        id: 162,
+        id: 164,
         name: "hget",
         summary: "Answers the value of a field",
         since: "2.0.0",
@@ -9456,7 +9547,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 83,
-        id: 163,
+        id: 165,
         name: "hgetall",
         summary: "Answers all fields and their values",
         since: "2.0.0",
@@ -9495,7 +9586,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 84,
-        id: 164,
+        id: 166,
         name: "hgetdel",
         summary: "Answers fields and removes them",
         since: "8.0.0",
@@ -9564,7 +9655,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 85,
-        id: 165,
+        id: 167,
         name: "hgetex",
         summary: "Answers fields and changes their end",
         since: "8.0.0",
@@ -9688,7 +9779,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 86,
-        id: 166,
+        id: 168,
         name: "hincrby",
         summary: "Adds an integer to the value of a field",
         since: "2.0.0",
@@ -9747,7 +9838,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 87,
-        id: 167,
+        id: 169,
         name: "hincrbyfloat",
         summary: "Adds a number to the value of a field",
         since: "2.6.0",
@@ -9806,7 +9897,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 88,
-        id: 168,
+        id: 170,
         name: "hkeys",
         summary: "Answers all fields",
         since: "2.0.0",
@@ -9845,7 +9936,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 89,
-        id: 169,
+        id: 171,
         name: "hlen",
         summary: "Counts the fields of a hash",
         since: "2.0.0",
@@ -9884,7 +9975,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 90,
-        id: 170,
+        id: 172,
         name: "hmget",
         summary: "Answers the values of fields",
         since: "2.0.0",
@@ -9934,7 +10025,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 91,
-        id: 171,
+        id: 173,
         name: "hmset",
         summary: "Sets fields of a hash",
         since: "2.0.0",
@@ -10003,7 +10094,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 92,
-        id: 172,
+        id: 174,
         name: "hpersist",
         summary: "Takes the end from fields",
         since: "7.4.0",
@@ -10072,7 +10163,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 93,
-        id: 173,
+        id: 175,
         name: "hpexpire",
         summary: "Gives fields an end, milliseconds from now",
         since: "7.4.0",
@@ -10196,7 +10287,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 94,
-        id: 174,
+        id: 176,
         name: "hpexpireat",
         summary: "Gives fields an end, in milliseconds since 1970",
         since: "7.4.0",
@@ -10320,7 +10411,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 95,
-        id: 175,
+        id: 177,
         name: "hpexpiretime",
         summary: "Answers when fields end, in milliseconds since 1970",
         since: "7.4.0",
@@ -10389,7 +10480,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 96,
-        id: 176,
+        id: 178,
         name: "hpttl",
         summary: "Answers how many milliseconds fields have left",
         since: "7.4.0",
@@ -10458,7 +10549,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 97,
-        id: 177,
+        id: 179,
         name: "hrandfield",
         summary: "Answers random fields",
         since: "6.2.0",
@@ -10527,7 +10618,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 98,
-        id: 178,
+        id: 180,
         name: "hscan",
         summary: "Walks the fields of a hash in pieces",
         since: "2.8.0",
@@ -10595,7 +10686,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 99,
-        id: 179,
+        id: 181,
         name: "hset",
         summary: "Sets fields of a hash",
         since: "2.0.0",
@@ -10664,7 +10755,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 100,
-        id: 180,
+        id: 182,
         name: "hsetex",
         summary: "Sets fields together with their end",
         since: "8.0.0",
@@ -10835,7 +10926,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 101,
-        id: 181,
+        id: 183,
         name: "hsetnx",
         summary: "Sets a field of a hash that has no such field yet",
         since: "2.0.0",
@@ -10894,7 +10985,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 102,
-        id: 182,
+        id: 184,
         name: "hstrlen",
         summary: "Answers the length of the value of a field",
         since: "3.2.0",
@@ -10944,7 +11035,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 103,
-        id: 183,
+        id: 185,
         name: "httl",
         summary: "Answers how many seconds fields have left",
         since: "7.4.0",
@@ -11013,7 +11104,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 104,
-        id: 184,
+        id: 186,
         name: "hvals",
         summary: "Answers the values of all fields",
         since: "2.0.0",
@@ -11052,7 +11143,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 105,
-        id: 185,
+        id: 187,
         name: "incr",
         summary: "Adds one to the integer of a key",
         since: "1.0.0",
@@ -11091,7 +11182,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 106,
-        id: 186,
+        id: 188,
         name: "incrby",
         summary: "Adds to the integer of a key",
         since: "1.0.0",
@@ -11141,7 +11232,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 107,
-        id: 187,
+        id: 189,
         name: "incrbyfloat",
         summary: "Adds to the floating point number of a key",
         since: "2.6.0",
@@ -11191,7 +11282,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 108,
-        id: 188,
+        id: 190,
         name: "info",
         summary: "Describes the state of the server",
         since: "1.0.0",
@@ -11221,7 +11312,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 109,
-        id: 189,
+        id: 191,
         name: "json.arrappend",
         summary: "Appends values to the arrays at a path",
         since: "1.0.0",
@@ -11280,7 +11371,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 110,
-        id: 190,
+        id: 192,
         name: "json.arrindex",
         summary: "Finds a value in the arrays at a path",
         since: "1.0.0",
@@ -11357,7 +11448,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 111,
-        id: 191,
+        id: 193,
         name: "json.arrinsert",
         summary: "Inserts values into the arrays at a path",
         since: "1.0.0",
@@ -11425,7 +11516,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 112,
-        id: 192,
+        id: 194,
         name: "json.arrlen",
         summary: "Tells the lengths of the arrays at a path",
         since: "1.0.0",
@@ -11475,7 +11566,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 113,
-        id: 193,
+        id: 195,
         name: "json.arrpop",
         summary: "Removes and answers an item of the arrays at a path",
         since: "1.0.0",
@@ -11534,7 +11625,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 114,
-        id: 194,
+        id: 196,
         name: "json.arrtrim",
         summary: "Keeps a range of the arrays at a path",
         since: "1.0.0",
@@ -11602,7 +11693,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 115,
-        id: 195,
+        id: 197,
         name: "json.clear",
         summary: "Empties containers and makes numbers 0",
         since: "2.0.0",
@@ -11652,7 +11743,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 116,
-        id: 196,
+        id: 198,
         name: "json.debug",
         summary: "Tells the memory that values take",
         since: "1.0.0",
@@ -11711,7 +11802,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 117,
-        id: 197,
+        id: 199,
         name: "json.del",
         summary: "Removes the values at a path",
         since: "1.0.0",
@@ -11761,7 +11852,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 118,
-        id: 198,
+        id: 200,
         name: "json.forget",
         summary: "Removes the values at a path",
         since: "1.0.0",
@@ -11811,7 +11902,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 119,
-        id: 199,
+        id: 201,
         name: "json.get",
         summary: "Answers the values at paths as text",
         since: "1.0.0",
@@ -11897,7 +11988,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 120,
-        id: 200,
+        id: 202,
         name: "json.merge",
         summary: "Merges a value into those at a path",
         since: "2.6.0",
@@ -11956,7 +12047,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 121,
-        id: 201,
+        id: 203,
         name: "json.mget",
         summary: "Answers the values at one path of several documents",
         since: "1.0.0",
@@ -12006,7 +12097,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 122,
-        id: 202,
+        id: 204,
         name: "json.mset",
         summary: "Puts values into several documents at once",
         since: "2.6.0",
@@ -12073,7 +12164,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 123,
-        id: 203,
+        id: 205,
         name: "json.numincrby",
         summary: "Adds to the numbers at a path",
         since: "1.0.0",
@@ -12132,7 +12223,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 124,
-        id: 204,
+        id: 206,
         name: "json.nummultby",
         summary: "Multiplies the numbers at a path",
         since: "1.0.0",
@@ -12191,7 +12282,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 125,
-        id: 205,
+        id: 207,
         name: "json.objkeys",
         summary: "Answers the keys of the objects at a path",
         since: "1.0.0",
@@ -12241,7 +12332,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 126,
-        id: 206,
+        id: 208,
         name: "json.objlen",
         summary: "Counts the members of the objects at a path",
         since: "1.0.0",
@@ -12291,7 +12382,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 127,
-        id: 207,
+        id: 209,
         name: "json.resp",
         summary: "Answers the values at a path as types of the protocol",
         since: "1.0.0",
@@ -12341,7 +12432,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 128,
-        id: 208,
+        id: 210,
         name: "json.set",
         summary: "Puts a value at the places of a path",
         since: "1.0.0",
@@ -12428,7 +12519,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 129,
-        id: 209,
+        id: 211,
         name: "json.strappend",
         summary: "Appends to the texts at a path",
         since: "1.0.0",
@@ -12487,7 +12578,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 130,
-        id: 210,
+        id: 212,
         name: "json.strlen",
         summary: "Tells the bytes of the texts at a path",
         since: "1.0.0",
@@ -12537,7 +12628,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 131,
-        id: 211,
+        id: 213,
         name: "json.toggle",
         summary: "Negates the booleans at a path",
         since: "2.0.0",
@@ -12587,7 +12678,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 132,
-        id: 212,
+        id: 214,
         name: "json.type",
         summary: "Tells the types of the values at a path",
         since: "1.0.0",
@@ -12637,7 +12728,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 133,
-        id: 213,
+        id: 215,
         name: "keys",
         summary: "Answers all keys that match a pattern",
         since: "1.0.0",
@@ -12667,7 +12758,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 134,
-        id: 214,
+        id: 216,
         name: "lastsave",
         summary: "Answers the time of the last checkpoint",
         since: "1.0.0",
@@ -12689,7 +12780,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 135,
-        id: 215,
+        id: 217,
         name: "latency",
         summary: "Shows events and commands that took long",
         since: "2.8.13",
@@ -12707,7 +12798,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 135,
-                id: 216,
+                id: 218,
                 name: "latency|doctor",
                 summary: "Explains what was noted",
                 since: "2.8.13",
@@ -12733,7 +12824,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 217,
+                id: 219,
                 name: "latency|graph",
                 summary: "Draws the samples of an event",
                 since: "2.8.13",
@@ -12767,7 +12858,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 218,
+                id: 220,
                 name: "latency|help",
                 summary: "Describes the subcommands",
                 since: "2.8.13",
@@ -12789,7 +12880,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 219,
+                id: 221,
                 name: "latency|histogram",
                 summary: "Counts calls of commands by their time",
                 since: "7.0.0",
@@ -12825,7 +12916,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 220,
+                id: 222,
                 name: "latency|history",
                 summary: "Lists the samples of an event",
                 since: "2.8.13",
@@ -12859,7 +12950,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 221,
+                id: 223,
                 name: "latency|latest",
                 summary: "Lists the newest sample of each event",
                 since: "2.8.13",
@@ -12885,7 +12976,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 135,
-                id: 222,
+                id: 224,
                 name: "latency|reset",
                 summary: "Forgets samples",
                 since: "2.8.13",
@@ -12920,7 +13011,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 136,
-        id: 223,
+        id: 225,
         name: "lcs",
         summary: "Finds the longest common subsequence of two strings",
         since: "7.0.0",
@@ -13006,7 +13097,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 137,
-        id: 224,
+        id: 226,
         name: "lindex",
         summary: "Answers the element at a place",
         since: "1.0.0",
@@ -13056,7 +13147,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 138,
-        id: 225,
+        id: 227,
         name: "linsert",
         summary: "Adds an element before or after another",
         since: "2.2.0",
@@ -13143,7 +13234,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 139,
-        id: 226,
+        id: 228,
         name: "llen",
         summary: "Counts the elements of a list",
         since: "1.0.0",
@@ -13182,7 +13273,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 140,
-        id: 227,
+        id: 229,
         name: "lmove",
         summary: "Moves an element from an end of one list to an end of another",
         since: "6.2.0",
@@ -13300,7 +13391,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 141,
-        id: 228,
+        id: 230,
         name: "lmpop",
         summary: "Removes elements of the first list that has some",
         since: "7.0.0",
@@ -13387,7 +13478,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 142,
-        id: 229,
+        id: 231,
         name: "lpop",
         summary: "Removes the first elements of a list and answers them",
         since: "1.0.0",
@@ -13437,7 +13528,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 143,
-        id: 230,
+        id: 232,
         name: "lpos",
         summary: "Answers the places of an element",
         since: "6.0.6",
@@ -13514,7 +13605,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 144,
-        id: 231,
+        id: 233,
         name: "lpush",
         summary: "Adds elements in front of a list",
         since: "1.0.0",
@@ -13564,7 +13655,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 145,
-        id: 232,
+        id: 234,
         name: "lpushx",
         summary: "Adds elements in front of a list that is there",
         since: "2.2.0",
@@ -13614,7 +13705,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 146,
-        id: 233,
+        id: 235,
         name: "lrange",
         summary: "Answers the elements between two places",
         since: "1.0.0",
@@ -13673,7 +13764,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 147,
-        id: 234,
+        id: 236,
         name: "lrem",
         summary: "Removes elements by their value",
         since: "1.0.0",
@@ -13732,7 +13823,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 148,
-        id: 235,
+        id: 237,
         name: "lset",
         summary: "Replaces the element at a place",
         since: "1.0.0",
@@ -13791,7 +13882,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 149,
-        id: 236,
+        id: 238,
         name: "ltrim",
         summary: "Keeps the elements between two places only",
         since: "1.0.0",
@@ -13850,7 +13941,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 150,
-        id: 237,
+        id: 239,
         name: "memory",
         summary: "Shows what keys and the server take",
         since: "4.0.0",
@@ -13868,7 +13959,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 150,
-                id: 238,
+                id: 240,
                 name: "memory|doctor",
                 summary: "Says whether memory is as it should be",
                 since: "4.0.0",
@@ -13894,7 +13985,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 150,
-                id: 239,
+                id: 241,
                 name: "memory|help",
                 summary: "Describes the subcommands",
                 since: "4.0.0",
@@ -13916,7 +14007,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 150,
-                id: 240,
+                id: 242,
                 name: "memory|malloc-stats",
                 summary: "Shows what the process has of the system",
                 since: "4.0.0",
@@ -13942,7 +14033,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 150,
-                id: 241,
+                id: 243,
                 name: "memory|purge",
                 summary: "Gives freed memory back",
                 since: "4.0.0",
@@ -13964,7 +14055,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 150,
-                id: 242,
+                id: 244,
                 name: "memory|stats",
                 summary: "Shows what takes memory",
                 since: "4.0.0",
@@ -13990,7 +14081,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 150,
-                id: 243,
+                id: 245,
                 name: "memory|usage",
                 summary: "Estimates the bytes of a key",
                 since: "4.0.0",
@@ -14045,7 +14136,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 151,
-        id: 244,
+        id: 246,
         name: "mget",
         summary: "Answers the strings of several keys at one point in time",
         since: "1.0.0",
@@ -14084,7 +14175,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 152,
-        id: 245,
+        id: 247,
         name: "module",
         summary: "Tells which modules are built in",
         since: "4.0.0",
@@ -14102,7 +14193,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 152,
-                id: 246,
+                id: 248,
                 name: "module|help",
                 summary: "Shows the subcommands",
                 since: "5.0.0",
@@ -14124,7 +14215,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 152,
-                id: 247,
+                id: 249,
                 name: "module|list",
                 summary: "Tells the modules whose commands are built in",
                 since: "4.0.0",
@@ -14146,7 +14237,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 152,
-                id: 248,
+                id: 250,
                 name: "module|load",
                 summary: "Refuses to load a module",
                 since: "4.0.0",
@@ -14187,7 +14278,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 152,
-                id: 249,
+                id: 251,
                 name: "module|loadex",
                 summary: "Refuses to load a module",
                 since: "7.0.0",
@@ -14264,7 +14355,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 152,
-                id: 250,
+                id: 252,
                 name: "module|unload",
                 summary: "Refuses to unload a module",
                 since: "4.0.0",
@@ -14299,7 +14390,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 153,
-        id: 251,
+        id: 253,
         name: "monitor",
         summary: "Shows every command that the server executes",
         since: "1.0.0",
@@ -14321,7 +14412,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 154,
-        id: 252,
+        id: 254,
         name: "move",
         summary: "Moves a key to another logical database",
         since: "1.0.0",
@@ -14371,7 +14462,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 155,
-        id: 253,
+        id: 255,
         name: "mset",
         summary: "Stores several strings at once",
         since: "1.0.1",
@@ -14429,7 +14520,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 156,
-        id: 254,
+        id: 256,
         name: "msetex",
         summary: "Stores several strings with one expiry, all or none",
         since: "8.4.0",
@@ -14581,7 +14672,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 157,
-        id: 255,
+        id: 257,
         name: "msetnx",
         summary: "Stores several strings at once unless one of the keys exists",
         since: "1.0.1",
@@ -14639,7 +14730,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 158,
-        id: 256,
+        id: 258,
         name: "multi",
         summary: "Begins a transaction: the commands that follow are queued",
         since: "1.2.0",
@@ -14661,7 +14752,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 159,
-        id: 257,
+        id: 259,
         name: "object",
         summary: "Shows how a key's value is kept",
         since: "2.2.3",
@@ -14679,7 +14770,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 159,
-                id: 258,
+                id: 260,
                 name: "object|encoding",
                 summary: "Answers the encoding of a value",
                 since: "2.2.3",
@@ -14718,7 +14809,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 159,
-                id: 259,
+                id: 261,
                 name: "object|freq",
                 summary: "Answers how often a key is used",
                 since: "4.0.0",
@@ -14757,7 +14848,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 159,
-                id: 260,
+                id: 262,
                 name: "object|help",
                 summary: "Describes the subcommands",
                 since: "6.2.0",
@@ -14779,7 +14870,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 159,
-                id: 261,
+                id: 263,
                 name: "object|idletime",
                 summary: "Answers how long a key was not used",
                 since: "2.2.3",
@@ -14818,7 +14909,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 159,
-                id: 262,
+                id: 264,
                 name: "object|refcount",
                 summary: "Answers how many references a value has",
                 since: "2.2.3",
@@ -14862,7 +14953,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 160,
-        id: 263,
+        id: 265,
         name: "persist",
         summary: "Removes the expiry of a key",
         since: "2.2.0",
@@ -14901,7 +14992,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 161,
-        id: 264,
+        id: 266,
         name: "pexpire",
         summary: "Lets a key expire after some milliseconds",
         since: "2.6.0",
@@ -14997,7 +15088,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 162,
-        id: 265,
+        id: 267,
         name: "pexpireat",
         summary: "Lets a key expire at a Unix time in milliseconds",
         since: "2.6.0",
@@ -15093,7 +15184,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 163,
-        id: 266,
+        id: 268,
         name: "pexpiretime",
         summary: "Answers when a key expires as a Unix time in milliseconds",
         since: "7.0.0",
@@ -15132,7 +15223,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 164,
-        id: 267,
+        id: 269,
         name: "pfadd",
         summary: "Adds elements to a HyperLogLog",
         since: "2.8.9",
@@ -15182,7 +15273,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 165,
-        id: 268,
+        id: 270,
         name: "pfcount",
         summary: "Estimates the number of different elements of HyperLogLogs",
         since: "2.8.9",
@@ -15223,7 +15314,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 166,
-        id: 269,
+        id: 271,
         name: "pfmerge",
         summary: "Merges HyperLogLogs into one",
         since: "2.8.9",
@@ -15285,7 +15376,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 167,
-        id: 270,
+        id: 272,
         name: "ping",
         summary: "Answers PONG, or the message given",
         since: "1.0.0",
@@ -15315,7 +15406,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 168,
-        id: 271,
+        id: 273,
         name: "psetex",
         summary: "Stores a string that expires after some milliseconds",
         since: "2.6.0",
@@ -15374,7 +15465,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 169,
-        id: 272,
+        id: 274,
         name: "psubscribe",
         summary: "Listens to channels whose names match patterns",
         since: "2.0.0",
@@ -15412,7 +15503,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 170,
-        id: 273,
+        id: 275,
         name: "psync",
         summary: "Begins replication, which is refused",
         since: "2.8.0",
@@ -15453,7 +15544,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 171,
-        id: 274,
+        id: 276,
         name: "pttl",
         summary: "Answers after how many milliseconds a key expires",
         since: "2.6.0",
@@ -15492,7 +15583,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 172,
-        id: 275,
+        id: 277,
         name: "publish",
         summary: "Sends a message to a channel",
         since: "2.0.0",
@@ -15533,7 +15624,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 173,
-        id: 276,
+        id: 278,
         name: "pubsub",
         summary: "Shows channels and who listens",
         since: "2.8.0",
@@ -15551,7 +15642,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 173,
-                id: 277,
+                id: 279,
                 name: "pubsub|channels",
                 summary: "Lists channels that somebody listens to",
                 since: "2.8.0",
@@ -15581,7 +15672,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 173,
-                id: 278,
+                id: 280,
                 name: "pubsub|help",
                 summary: "Shows the subcommands",
                 since: "6.2.0",
@@ -15603,7 +15694,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 173,
-                id: 279,
+                id: 281,
                 name: "pubsub|numpat",
                 summary: "Counts the patterns listened to",
                 since: "2.8.0",
@@ -15625,7 +15716,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 173,
-                id: 280,
+                id: 282,
                 name: "pubsub|numsub",
                 summary: "Counts the listeners of channels",
                 since: "2.8.0",
@@ -15655,7 +15746,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 173,
-                id: 281,
+                id: 283,
                 name: "pubsub|shardchannels",
                 summary: "Lists shard channels that somebody listens to",
                 since: "7.0.0",
@@ -15685,7 +15776,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 173,
-                id: 282,
+                id: 284,
                 name: "pubsub|shardnumsub",
                 summary: "Counts the listeners of shard channels",
                 since: "7.0.0",
@@ -15720,7 +15811,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 174,
-        id: 283,
+        id: 285,
         name: "punsubscribe",
         summary: "Stops listening to patterns",
         since: "2.0.0",
@@ -15750,7 +15841,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 175,
-        id: 284,
+        id: 286,
         name: "quit",
         summary: "Closes the connection after the reply",
         since: "1.0.0",
@@ -15772,7 +15863,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 176,
-        id: 285,
+        id: 287,
         name: "randomkey",
         summary: "Answers some key of the logical database",
         since: "1.0.0",
@@ -15794,7 +15885,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 177,
-        id: 286,
+        id: 288,
         name: "readonly",
         summary: "Lets a replica of a cluster answer reads",
         since: "3.0.0",
@@ -15816,7 +15907,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 178,
-        id: 287,
+        id: 289,
         name: "readwrite",
         summary: "Lets a replica of a cluster refuse reads",
         since: "3.0.0",
@@ -15838,7 +15929,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 179,
-        id: 288,
+        id: 290,
         name: "rename",
         summary: "Gives a key another name, replacing what had it",
         since: "1.0.0",
@@ -15900,7 +15991,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 180,
-        id: 289,
+        id: 291,
         name: "renamenx",
         summary: "Gives a key another name unless that is taken",
         since: "1.0.0",
@@ -15962,7 +16053,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 181,
-        id: 290,
+        id: 292,
         name: "replconf",
         summary: "Configures replication, which is refused",
         since: "3.0.0",
@@ -15984,7 +16075,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 182,
-        id: 291,
+        id: 293,
         name: "replicaof",
         summary: "Follows another server; only NO ONE is known",
         since: "5.0.0",
@@ -16071,7 +16162,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 183,
-        id: 292,
+        id: 294,
         name: "reset",
         summary: "Brings the connection back to its first state",
         since: "6.2.0",
@@ -16093,7 +16184,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 184,
-        id: 293,
+        id: 295,
         name: "restore",
         summary: "Makes a key from what DUMP answered",
         since: "2.6.0",
@@ -16188,7 +16279,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 185,
-        id: 294,
+        id: 296,
         name: "restore-asking",
         summary: "As RESTORE, for a slot that is being moved",
         since: "3.0.0",
@@ -16283,7 +16374,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 186,
-        id: 295,
+        id: 297,
         name: "role",
         summary: "Shows the role in replication",
         since: "2.8.12",
@@ -16305,7 +16396,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 187,
-        id: 296,
+        id: 298,
         name: "rpop",
         summary: "Removes the last elements of a list and answers them",
         since: "1.0.0",
@@ -16355,7 +16446,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 188,
-        id: 297,
+        id: 299,
         name: "rpoplpush",
         summary: "Moves the last element of a list to the front of another",
         since: "1.2.0",
@@ -16417,7 +16508,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 189,
-        id: 298,
+        id: 300,
         name: "rpush",
         summary: "Adds elements behind a list",
         since: "1.0.0",
@@ -16467,7 +16558,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 190,
-        id: 299,
+        id: 301,
         name: "rpushx",
         summary: "Adds elements behind a list that is there",
         since: "2.2.0",
@@ -16517,7 +16608,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 191,
-        id: 300,
+        id: 302,
         name: "sadd",
         summary: "Adds members to a set",
         since: "1.0.0",
@@ -16567,7 +16658,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 192,
-        id: 301,
+        id: 303,
         name: "save",
         summary: "Writes a checkpoint of the database and waits for it",
         since: "1.0.0",
@@ -16589,7 +16680,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 193,
-        id: 302,
+        id: 304,
         name: "scan",
         summary: "Walks the keys of the logical database in pieces",
         since: "2.8.0",
@@ -16648,7 +16739,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 194,
-        id: 303,
+        id: 305,
         name: "scard",
         summary: "Counts the members of a set",
         since: "1.0.0",
@@ -16687,7 +16778,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 195,
-        id: 304,
+        id: 306,
         name: "script",
         summary: "Manages the known Lua scripts",
         since: "2.6.0",
@@ -16705,7 +16796,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 195,
-                id: 305,
+                id: 307,
                 name: "script|debug",
                 summary: "Switches the debugger of scripts, which is not there, off",
                 since: "3.2.0",
@@ -16763,7 +16854,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 195,
-                id: 306,
+                id: 308,
                 name: "script|exists",
                 summary: "Tells which scripts are known",
                 since: "2.6.0",
@@ -16793,7 +16884,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 195,
-                id: 307,
+                id: 309,
                 name: "script|flush",
                 summary: "Forgets every script",
                 since: "2.6.0",
@@ -16842,7 +16933,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 195,
-                id: 308,
+                id: 310,
                 name: "script|help",
                 summary: "Shows the subcommands",
                 since: "5.0.0",
@@ -16864,7 +16955,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 195,
-                id: 309,
+                id: 311,
                 name: "script|kill",
                 summary: "Ends the scripts that run now",
                 since: "2.6.0",
@@ -16886,7 +16977,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 195,
-                id: 310,
+                id: 312,
                 name: "script|load",
                 summary: "Makes a script known without running it",
                 since: "2.6.0",
@@ -16921,7 +17012,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 196,
-        id: 311,
+        id: 313,
         name: "sdiff",
         summary: "Answers the members of the first set that no other has",
         since: "1.0.0",
@@ -16960,7 +17051,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 197,
-        id: 312,
+        id: 314,
         name: "sdiffstore",
         summary: "Stores the members of the first set that no other has",
         since: "1.0.0",
@@ -17022,7 +17113,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 198,
-        id: 313,
+        id: 315,
         name: "select",
         summary: "Changes the logical database of the connection",
         since: "1.0.0",
@@ -17052,7 +17143,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 199,
-        id: 314,
+        id: 316,
         name: "set",
         summary: "Stores a string, whatever the key held before",
         since: "1.0.0",
@@ -17230,7 +17321,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 200,
-        id: 315,
+        id: 317,
         name: "setbit",
         summary: "Sets or clears a bit of a string",
         since: "2.2.0",
@@ -17289,7 +17380,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 201,
-        id: 316,
+        id: 318,
         name: "setex",
         summary: "Stores a string that expires after some seconds",
         since: "2.0.0",
@@ -17348,7 +17439,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 202,
-        id: 317,
+        id: 319,
         name: "setnx",
         summary: "Stores a string unless the key exists",
         since: "1.0.0",
@@ -17398,7 +17489,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 203,
-        id: 318,
+        id: 320,
         name: "setrange",
         summary: "Overwrites part of a key's string, padding with zero bytes",
         since: "2.2.0",
@@ -17457,7 +17548,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 204,
-        id: 319,
+        id: 321,
         name: "shutdown",
         summary: "Stops the server after everything written is durable",
         since: "1.0.0",
@@ -17535,7 +17626,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 205,
-        id: 320,
+        id: 322,
         name: "sinter",
         summary: "Answers the members that all sets have",
         since: "1.0.0",
@@ -17574,7 +17665,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 206,
-        id: 321,
+        id: 323,
         name: "sintercard",
         summary: "Counts the members that all sets have",
         since: "7.0.0",
@@ -17633,7 +17724,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 207,
-        id: 322,
+        id: 324,
         name: "sinterstore",
         summary: "Stores the members that all sets have",
         since: "1.0.0",
@@ -17695,7 +17786,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 208,
-        id: 323,
+        id: 325,
         name: "sismember",
         summary: "Tells whether a set has a member",
         since: "1.0.0",
@@ -17745,7 +17836,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 209,
-        id: 324,
+        id: 326,
         name: "slaveof",
         summary: "Follows another server; only NO ONE is known",
         since: "1.0.0",
@@ -17832,7 +17923,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 210,
-        id: 325,
+        id: 327,
         name: "slowlog",
         summary: "Shows commands that were slow",
         since: "2.2.12",
@@ -17850,7 +17941,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 210,
-                id: 326,
+                id: 328,
                 name: "slowlog|get",
                 summary: "Shows the newest entries",
                 since: "2.2.12",
@@ -17880,7 +17971,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 210,
-                id: 327,
+                id: 329,
                 name: "slowlog|help",
                 summary: "Describes the subcommands",
                 since: "6.2.0",
@@ -17902,7 +17993,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 210,
-                id: 328,
+                id: 330,
                 name: "slowlog|len",
                 summary: "Counts the entries",
                 since: "2.2.12",
@@ -17928,7 +18019,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 210,
-                id: 329,
+                id: 331,
                 name: "slowlog|reset",
                 summary: "Removes all entries",
                 since: "2.2.12",
@@ -17955,7 +18046,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 211,
-        id: 330,
+        id: 332,
         name: "smembers",
         summary: "Answers all members of a set",
         since: "1.0.0",
@@ -17994,7 +18085,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 212,
-        id: 331,
+        id: 333,
         name: "smismember",
         summary: "Tells of each given member whether a set has it",
         since: "6.2.0",
@@ -18044,7 +18135,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 213,
-        id: 332,
+        id: 334,
         name: "smove",
         summary: "Moves a member from one set to another",
         since: "1.0.0",
@@ -18115,7 +18206,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 214,
-        id: 333,
+        id: 335,
         name: "sort",
         summary: "Sorts the elements of a list, set or sorted set, and answers or stores them",
         since: "1.0.0",
@@ -18264,7 +18355,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 215,
-        id: 334,
+        id: 336,
         name: "sort_ro",
         summary: "Sorts the elements of a list, set or sorted set and answers them",
         since: "7.0.0",
@@ -18390,7 +18481,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 216,
-        id: 335,
+        id: 337,
         name: "spop",
         summary: "Removes random members of a set and answers them",
         since: "1.0.0",
@@ -18440,7 +18531,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 217,
-        id: 336,
+        id: 338,
         name: "spublish",
         summary: "Sends a message to a shard channel",
         since: "7.0.0",
@@ -18490,7 +18581,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 218,
-        id: 337,
+        id: 339,
         name: "srandmember",
         summary: "Answers random members of a set",
         since: "1.0.0",
@@ -18540,7 +18631,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 219,
-        id: 338,
+        id: 340,
         name: "srem",
         summary: "Removes members of a set",
         since: "1.0.0",
@@ -18590,7 +18681,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 220,
-        id: 339,
+        id: 341,
         name: "sscan",
         summary: "Walks the members of a set in pieces",
         since: "2.8.0",
@@ -18658,7 +18749,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 221,
-        id: 340,
+        id: 342,
         name: "ssubscribe",
         summary: "Listens to shard channels",
         since: "7.0.0",
@@ -18697,7 +18788,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 222,
-        id: 341,
+        id: 343,
         name: "strlen",
         summary: "Answers the length of a key's string",
         since: "2.2.0",
@@ -18736,7 +18827,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 223,
-        id: 342,
+        id: 344,
         name: "subscribe",
         summary: "Listens to channels",
         since: "2.0.0",
@@ -18766,7 +18857,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 224,
-        id: 343,
+        id: 345,
         name: "substr",
         summary: "Answers part of a key's string",
         since: "1.0.0",
@@ -18825,7 +18916,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 225,
-        id: 344,
+        id: 346,
         name: "sunion",
         summary: "Answers the members that any set has",
         since: "1.0.0",
@@ -18864,7 +18955,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 226,
-        id: 345,
+        id: 347,
         name: "sunionstore",
         summary: "Stores the members that any set has",
         since: "1.0.0",
@@ -18926,7 +19017,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 227,
-        id: 346,
+        id: 348,
         name: "sunsubscribe",
         summary: "Stops listening to shard channels",
         since: "7.0.0",
@@ -18965,7 +19056,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 228,
-        id: 347,
+        id: 349,
         name: "swapdb",
         summary: "Exchanges two logical databases for all clients",
         since: "4.0.0",
@@ -19006,7 +19097,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 229,
-        id: 348,
+        id: 350,
         name: "sync",
         summary: "Begins replication, which is refused",
         since: "1.0.0",
@@ -19028,7 +19119,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 230,
-        id: 349,
+        id: 351,
         name: "time",
         summary: "Answers the server's time",
         since: "2.6.0",
@@ -19050,7 +19141,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 231,
-        id: 350,
+        id: 352,
         name: "touch",
         summary: "Counts the given keys that exist and marks them as used",
         since: "3.2.1",
@@ -19089,7 +19180,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 232,
-        id: 351,
+        id: 353,
         name: "ttl",
         summary: "Answers after how many seconds a key expires",
         since: "1.0.0",
@@ -19128,7 +19219,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 233,
-        id: 352,
+        id: 354,
         name: "type",
         summary: "Answers the type of a key's value",
         since: "1.0.0",
@@ -19167,7 +19258,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 234,
-        id: 353,
+        id: 355,
         name: "unlink",
         summary: "Removes keys and frees their memory later",
         since: "4.0.0",
@@ -19206,7 +19297,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 235,
-        id: 354,
+        id: 356,
         name: "unsubscribe",
         summary: "Stops listening to channels",
         since: "2.0.0",
@@ -19236,7 +19327,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 236,
-        id: 355,
+        id: 357,
         name: "unwatch",
         summary: "Forgets every watched key",
         since: "2.2.0",
@@ -19258,7 +19349,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 237,
-        id: 356,
+        id: 358,
         name: "wait",
         summary: "Waits for replicas, of which there are none",
         since: "3.0.0",
@@ -19299,7 +19390,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 238,
-        id: 357,
+        id: 359,
         name: "waitaof",
         summary: "Waits until earlier writes are on the disk",
         since: "7.2.0",
@@ -19349,7 +19440,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 239,
-        id: 358,
+        id: 360,
         name: "watch",
         summary: "Lets the next transaction fail when one of these keys changes before it",
         since: "2.2.0",
@@ -19388,7 +19479,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 240,
-        id: 359,
+        id: 361,
         name: "xack",
         summary: "Acknowledges entries that were delivered to a group",
         since: "5.0.0",
@@ -19447,7 +19538,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 241,
-        id: 360,
+        id: 362,
         name: "xadd",
         summary: "Appends an entry to a stream",
         since: "5.0.0",
@@ -19637,7 +19728,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 242,
-        id: 361,
+        id: 363,
         name: "xautoclaim",
         summary: "Makes a consumer the owner of pending entries that were idle long",
         since: "6.2.0",
@@ -19732,7 +19823,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 243,
-        id: 362,
+        id: 364,
         name: "xclaim",
         summary: "Makes a consumer the owner of pending entries",
         since: "5.0.0",
@@ -19863,7 +19954,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 244,
-        id: 363,
+        id: 365,
         name: "xdel",
         summary: "Removes entries of a stream",
         since: "5.0.0",
@@ -19913,7 +20004,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 245,
-        id: 364,
+        id: 366,
         name: "xgroup",
         summary: "A container for commands on consumer groups",
         since: "5.0.0",
@@ -19931,7 +20022,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 245,
-                id: 365,
+                id: 367,
                 name: "xgroup|create",
                 summary: "Creates a consumer group",
                 since: "5.0.0",
@@ -20027,7 +20118,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 245,
-                id: 366,
+                id: 368,
                 name: "xgroup|createconsumer",
                 summary: "Creates a consumer of a group",
                 since: "6.2.0",
@@ -20086,7 +20177,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 245,
-                id: 367,
+                id: 369,
                 name: "xgroup|delconsumer",
                 summary: "Removes a consumer of a group",
                 since: "5.0.0",
@@ -20145,7 +20236,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 245,
-                id: 368,
+                id: 370,
                 name: "xgroup|destroy",
                 summary: "Removes a consumer group",
                 since: "5.0.0",
@@ -20195,7 +20286,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 245,
-                id: 369,
+                id: 371,
                 name: "xgroup|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -20217,7 +20308,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 245,
-                id: 370,
+                id: 372,
                 name: "xgroup|setid",
                 summary: "Sets the last delivered id of a group",
                 since: "5.0.0",
@@ -20309,7 +20400,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 246,
-        id: 371,
+        id: 373,
         name: "xinfo",
         summary: "A container for commands that describe streams",
         since: "5.0.0",
@@ -20327,7 +20418,7 @@ pub static COMMANDS: &[Command] = &[
         subcommands: &[
             Command {
                 index: 246,
-                id: 372,
+                id: 374,
                 name: "xinfo|consumers",
                 summary: "Lists the consumers of a group",
                 since: "5.0.0",
@@ -20377,7 +20468,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 246,
-                id: 373,
+                id: 375,
                 name: "xinfo|groups",
                 summary: "Lists the groups of a stream",
                 since: "5.0.0",
@@ -20416,7 +20507,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 246,
-                id: 374,
+                id: 376,
                 name: "xinfo|help",
                 summary: "Describes the subcommands",
                 since: "5.0.0",
@@ -20438,7 +20529,7 @@ pub static COMMANDS: &[Command] = &[
             },
             Command {
                 index: 246,
-                id: 375,
+                id: 377,
                 name: "xinfo|stream",
                 summary: "Describes a stream",
                 since: "5.0.0",
@@ -20501,7 +20592,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 247,
-        id: 376,
+        id: 378,
         name: "xlen",
         summary: "Answers the number of entries of a stream",
         since: "5.0.0",
@@ -20540,7 +20631,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 248,
-        id: 377,
+        id: 379,
         name: "xpending",
         summary: "Answers the entries that a group has not acknowledged",
         since: "5.0.0",
@@ -20645,7 +20736,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 249,
-        id: 378,
+        id: 380,
         name: "xrange",
         summary: "Answers the entries between two ids",
         since: "5.0.0",
@@ -20713,7 +20804,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 250,
-        id: 379,
+        id: 381,
         name: "xread",
         summary: "Answers entries of streams that are greater than an id",
         since: "5.0.0",
@@ -20791,7 +20882,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 251,
-        id: 380,
+        id: 382,
         name: "xreadgroup",
         summary: "Delivers entries of streams to a consumer of a group",
         since: "5.0.0",
@@ -20906,7 +20997,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 252,
-        id: 381,
+        id: 383,
         name: "xrevrange",
         summary: "Answers the entries between two ids, the greatest first",
         since: "5.0.0",
@@ -20974,7 +21065,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 253,
-        id: 382,
+        id: 384,
         name: "xsetid",
         summary: "Sets the last id of a stream (for replication)",
         since: "5.0.0",
@@ -21042,7 +21133,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 254,
-        id: 383,
+        id: 385,
         name: "xtrim",
         summary: "Removes the lowest entries of a stream",
         since: "5.0.0",
@@ -21167,7 +21258,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 255,
-        id: 384,
+        id: 386,
         name: "zadd",
         summary: "Adds members with scores, or changes their scores",
         since: "1.2.0",
@@ -21310,7 +21401,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 256,
-        id: 385,
+        id: 387,
         name: "zcard",
         summary: "Counts the members of a sorted set",
         since: "1.2.0",
@@ -21349,7 +21440,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 257,
-        id: 386,
+        id: 388,
         name: "zcount",
         summary: "Counts the members between two scores",
         since: "2.0.0",
@@ -21408,7 +21499,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 258,
-        id: 387,
+        id: 389,
         name: "zdiff",
         summary: "Answers the members of the first sorted set that no other has",
         since: "6.2.0",
@@ -21467,7 +21558,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 259,
-        id: 388,
+        id: 390,
         name: "zdiffstore",
         summary: "Stores the members of the first sorted set that no other has",
         since: "6.2.0",
@@ -21538,7 +21629,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 260,
-        id: 389,
+        id: 391,
         name: "zincrby",
         summary: "Adds to the score of a member",
         since: "1.2.0",
@@ -21597,7 +21688,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 261,
-        id: 390,
+        id: 392,
         name: "zinter",
         summary: "Answers the members that all sorted sets have",
         since: "6.2.0",
@@ -21702,7 +21793,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 262,
-        id: 391,
+        id: 393,
         name: "zintercard",
         summary: "Counts the members that all sorted sets have",
         since: "7.0.0",
@@ -21761,7 +21852,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 263,
-        id: 392,
+        id: 394,
         name: "zinterstore",
         summary: "Stores the members that all sorted sets have",
         since: "2.0.0",
@@ -21878,7 +21969,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 264,
-        id: 393,
+        id: 395,
         name: "zlexcount",
         summary: "Counts the members between two members",
         since: "2.8.9",
@@ -21937,7 +22028,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 265,
-        id: 394,
+        id: 396,
         name: "zmpop",
         summary: "Removes members of the first sorted set that has some",
         since: "7.0.0",
@@ -22024,7 +22115,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 266,
-        id: 395,
+        id: 397,
         name: "zmscore",
         summary: "Answers the scores of members",
         since: "6.2.0",
@@ -22074,7 +22165,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 267,
-        id: 396,
+        id: 398,
         name: "zpopmax",
         summary: "Removes the members with the highest scores and answers them",
         since: "5.0.0",
@@ -22124,7 +22215,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 268,
-        id: 397,
+        id: 399,
         name: "zpopmin",
         summary: "Removes the members with the lowest scores and answers them",
         since: "5.0.0",
@@ -22174,7 +22265,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 269,
-        id: 398,
+        id: 400,
         name: "zrandmember",
         summary: "Answers random members",
         since: "6.2.0",
@@ -22243,7 +22334,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 270,
-        id: 399,
+        id: 401,
         name: "zrange",
         summary: "Answers a range of members",
         since: "1.2.0",
@@ -22376,7 +22467,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 271,
-        id: 400,
+        id: 402,
         name: "zrangebylex",
         summary: "Answers the members between two members",
         since: "2.8.9",
@@ -22463,7 +22554,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 272,
-        id: 401,
+        id: 403,
         name: "zrangebyscore",
         summary: "Answers the members between two scores",
         since: "1.0.5",
@@ -22559,7 +22650,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 273,
-        id: 402,
+        id: 404,
         name: "zrangestore",
         summary: "Stores a range of members",
         since: "6.2.0",
@@ -22704,7 +22795,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 274,
-        id: 403,
+        id: 405,
         name: "zrank",
         summary: "Answers the place of a member, lowest score first",
         since: "2.0.0",
@@ -22763,7 +22854,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 275,
-        id: 404,
+        id: 406,
         name: "zrem",
         summary: "Removes members",
         since: "1.2.0",
@@ -22813,7 +22904,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 276,
-        id: 405,
+        id: 407,
         name: "zremrangebylex",
         summary: "Removes the members between two members",
         since: "2.8.9",
@@ -22872,7 +22963,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 277,
-        id: 406,
+        id: 408,
         name: "zremrangebyrank",
         summary: "Removes the members between two places",
         since: "2.0.0",
@@ -22931,7 +23022,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 278,
-        id: 407,
+        id: 409,
         name: "zremrangebyscore",
         summary: "Removes the members between two scores",
         since: "1.2.0",
@@ -22990,7 +23081,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 279,
-        id: 408,
+        id: 410,
         name: "zrevrange",
         summary: "Answers a range of members by place, highest score first",
         since: "1.2.0",
@@ -23058,7 +23149,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 280,
-        id: 409,
+        id: 411,
         name: "zrevrangebylex",
         summary: "Answers the members between two members, highest first",
         since: "2.8.9",
@@ -23145,7 +23236,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 281,
-        id: 410,
+        id: 412,
         name: "zrevrangebyscore",
         summary: "Answers the members between two scores, highest first",
         since: "2.2.0",
@@ -23241,7 +23332,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 282,
-        id: 411,
+        id: 413,
         name: "zrevrank",
         summary: "Answers the place of a member, highest score first",
         since: "2.0.0",
@@ -23300,7 +23391,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 283,
-        id: 412,
+        id: 414,
         name: "zscan",
         summary: "Walks the members of a sorted set in pieces",
         since: "2.8.0",
@@ -23368,7 +23459,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 284,
-        id: 413,
+        id: 415,
         name: "zscore",
         summary: "Answers the score of a member",
         since: "1.2.0",
@@ -23418,7 +23509,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 285,
-        id: 414,
+        id: 416,
         name: "zunion",
         summary: "Answers the members that any sorted set has",
         since: "6.2.0",
@@ -23523,7 +23614,7 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         index: 286,
-        id: 415,
+        id: 417,
         name: "zunionstore",
         summary: "Stores the members that any sorted set has",
         since: "2.0.0",
@@ -23641,4 +23732,4 @@ pub static COMMANDS: &[Command] = &[
 ];
 
 /// Commands and subcommands.
-pub const NAMES: usize = 416;
+pub const NAMES: usize = 418;
