@@ -456,6 +456,8 @@ def sample(info: list[Any]) -> list[bytes]:
         found = dict(zip(spec[b"find_keys"][::2], spec[b"find_keys"][1::2], strict=True))
         place = dict(zip(begin[b"spec"][::2], begin[b"spec"][1::2], strict=True))
         keys = dict(zip(found[b"spec"][::2], found[b"spec"][1::2], strict=True))
+        if not place:
+            continue  # Redis itself cannot say where these keys are.
         if b"keyword" in place:
             at_end += [place[b"keyword"], b"k%d" % number]
             if keys.get(b"limit", 0) > 1:

@@ -46,6 +46,11 @@ impl Patterns {
             })
     }
 
+    /// Whether every key may be read.
+    pub(crate) fn allows_reading_all(&self) -> bool {
+        self.is_all || self.patterns.iter().any(|pattern| pattern.reads && *pattern.text == *b"*")
+    }
+
     /// Whether a channel may be used; a pattern only when it is one of these, letter by letter.
     pub(crate) fn allows_channel(&self, name: &[u8], is_pattern: bool) -> bool {
         let fits = |pattern: &Pattern| match is_pattern {

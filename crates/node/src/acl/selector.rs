@@ -63,6 +63,11 @@ impl Selector {
                 }
             }
         }
+        if !self.keys.allows_reading_all() {
+            if let Some(place) = pattern_of_sort(command, args) {
+                return Err(Denial { what: Denied::Key, place });
+            }
+        }
         if !self.channels.is_all() {
             let (places, is_pattern) = channels_of(command, args);
             for place in places {
@@ -73,6 +78,18 @@ impl Selector {
         }
         Ok(())
     }
+}
+
+/// The first pattern of SORT that stands for keys which its arguments do not name.
+fn pattern_of_sort(command: &Command, args: &Args<'_>) -> Option<usize> {
+    if !matches!(command.name, "sort" | "sort_ro") {
+        return None;
+    }
+    (3..args.len()).find(|at| {
+        let (word, pattern) = (args.get(at - 1), args.get(*at));
+        (word.eq_ignore_ascii_case(b"by") && pattern.contains(&b'*'))
+            || (word.eq_ignore_ascii_case(b"get") && pattern != b"#")
+    })
 }
 
 /// Which arguments are channels to speak or listen on, and whether they are patterns.

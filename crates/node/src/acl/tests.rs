@@ -105,6 +105,7 @@ fn keys_are_allowed_by_how_they_are_used() {
         "GEORADIUS r1 1 1 1 km STORE w1",
         "PUBLISH c1 x",
         "EVAL_RO x 1 r1",
+        "SORT r1 BY nosort GET #",
     ] {
         assert_eq!(denied(&acl, "a", line), None, "{line}");
     }
@@ -120,6 +121,9 @@ fn keys_are_allowed_by_how_they_are_used() {
         "GEORADIUS r1 1 1 1 km STORE w1 STORE r2",
         "EVAL x 1 r1",
         "MSET w1 1 w2 2 r1 3",
+        "SORT r1 BY secret:*",
+        "SORT r1 GET secret:*",
+        "SORT r1 STORE w1 GET store GET x",
     ] {
         assert_eq!(denied(&acl, "a", line), Some(Denied::Key), "{line}");
     }
