@@ -2,7 +2,7 @@
 
 use aidb_rdb::{Kind, Writer, payload};
 
-use crate::collection::score;
+use crate::collection::{EXPIRING, score};
 use crate::key::MetaKey;
 use crate::stop::{Outcome, Stop};
 use crate::value::Type;
@@ -14,6 +14,9 @@ use super::{Call, json, streams};
 /// Longest payload: what a client can send back.
 const PAYLOAD_BYTES_MAX: usize = 512 << 20;
 
+/// Version of payloads with fields that expire.
+const VERSION_OF_FIELD_EXPIRY: u16 = 12;
+
 /// Takes bytes out of a buffer when there are many; a value is written on behind them.
 pub(crate) type Drain<'d> = &'d mut dyn FnMut(&mut Vec<u8>) -> Outcome;
 
@@ -21,12 +24,18 @@ pub(crate) type Drain<'d> = &'d mut dyn FnMut(&mut Vec<u8>) -> Outcome;
 pub fn dump(call: &mut Call<'_>) -> Outcome {
     let key = call.key(1)?;
     let _lock = call.lock(&key)?;
-    let found = call.look_up(&key, |_, value, _| value.kind)?;
-    let Some(kind) = found else {
+    let found = call.look_up(&key, |_, value, _| (value.kind, value.flags))?;
+    let Some((kind, flags)) = found else {
         call.reply.null();
         return Ok(());
     };
     let mut out = Vec::new();
+    if kind == Type::Hash && flags & EXPIRING != 0 {
+        write_expiring_hash(call, &key, &mut out)?;
+        payload::close_as(&mut out, VERSION_OF_FIELD_EXPIRY);
+        call.reply.bulk(&out);
+        return Ok(());
+    }
     let written = kind_of(kind).ok_or_else(|| {
         Stop::fail(format!("ERR a value of {} cannot be dumped; use BF.SCANDUMP", kind.name()))
     })?;
@@ -36,6 +45,30 @@ pub fn dump(call: &mut Call<'_>) -> Outcome {
     check_size(out.len())?;
     call.reply.bulk(&out);
     Ok(())
+}
+
+/// A hash whose fields expire, in the form that Redis has for it since 7.4.
+fn write_expiring_hash(call: &mut Call<'_>, key: &MetaKey, out: &mut Vec<u8>) -> Outcome {
+    let mut walk = Members::open(call, key.clone(), Type::Hash, false)?.walk(call)?;
+    let mut fields = Vec::new();
+    while let Some((field, value)) = walk.next()? {
+        fields.push((field.to_vec(), value.to_vec()));
+    }
+    let hash = Members::open(call, key.clone(), Type::Hash, false)?;
+    let mut ends = Vec::with_capacity(fields.len());
+    for (field, _) in &fields {
+        ends.push(hash.get_ending(call, field, |_, ends_at| ends_at)?.unwrap_or(0));
+    }
+    let earliest_ms = ends.iter().copied().filter(|ends_at| *ends_at != 0).min().unwrap_or(0);
+    let mut writer = Writer::new(out, true);
+    writer.expiring_hash(earliest_ms);
+    writer.length(fields.len() as u64);
+    for ((field, value), ends_at) in fields.iter().zip(ends) {
+        writer.field_expiry(ends_at, earliest_ms);
+        writer.string(field);
+        writer.string(value);
+    }
+    check_size(out.len())
 }
 
 fn check_size(bytes: usize) -> Outcome {

@@ -8,13 +8,14 @@ use aidb_engine::vfs::AppendFile;
 use aidb_rdb::{Checksum, Kind, Records};
 
 use super::{Report, call, error};
+use crate::collection::EXPIRING;
 use crate::commands::Scratch;
 use crate::commands::dump::{dump_value, kind_of};
 use crate::key::{self, MetaKey, tag};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::store::{Access, AppendFsync, DATABASES, Mode, Store};
-use crate::value::Type;
+use crate::value::{Type, Value};
 
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 256 << 10;
@@ -148,9 +149,12 @@ impl Exporter {
     fn write_key(&mut self, name: &[u8]) -> std::result::Result<(), Stop> {
         let place = MetaKey::encode(name)?;
         let keyspace = self.store.keyspace(self.session.database);
-        let read = |value: crate::value::Value<'_>, expire_at_ms| (value.kind, expire_at_ms);
+        let read = |value: Value<'_>, expire_at_ms| {
+            let is_expiring = value.kind == Type::Hash && value.flags & EXPIRING != 0;
+            (value.kind, is_expiring, expire_at_ms)
+        };
         let found = self.store.read(Mode::Wait, keyspace, &place, read)?;
-        let Some((kind, expire_at_ms)) = found else { return Ok(()) };
+        let Some((kind, is_expiring, expire_at_ms)) = found else { return Ok(()) };
         let why = match kind_of(kind) {
             None => "a Bloom filter, which has no place in the file; use BF.SCANDUMP",
             Some(Kind::Module) if !self.with_json => {
@@ -159,7 +163,11 @@ impl Exporter {
             Some(written) => {
                 Records::new(&mut self.file.bytes).key(written, name, expire_at_ms);
                 self.report.count(kind);
-                return self.write_value(&place, kind);
+                self.write_value(&place, kind)?;
+                if !is_expiring {
+                    return Ok(());
+                }
+                "when fields of the hash expire, which Redis 7.0 does not know; the hash is written"
             }
         };
         self.report.refuse(self.session.database as u64, name, why.to_owned());

@@ -1,7 +1,7 @@
 //! Whether two sides hold the same value, told by one number of each.
 //!
 //! Elements that have an order are hashed in it; fields and members, whose order differs between
-//! stores, are hashed one by one and added up. Not part of it: how long a key lives, when a consumer was last
+//! stores, are hashed one by one and added up. Not part of it: how long a key or a field lives, when a consumer was last
 //! heard of, how many entries a group has read, and consumers that have no entry: Redis does not tell
 //! its replicas of each.
 
@@ -63,9 +63,7 @@ impl Print {
                 // -0 is 0.
                 self.unordered(2, &[member, &(score + 0.0).to_le_bytes()]);
             }
-            Element::Field { field, value, expire_at_ms } => {
-                self.unordered(3, &[field, value, &expire_at_ms.to_le_bytes()]);
-            }
+            Element::Field { field, value, .. } => self.unordered(3, &[field, value]),
             Element::Text(text) | Element::Item(text) => self.ordered(4, &[text]),
             Element::ModuleText(text) => self.ordered(5, &[text]),
             Element::Module(name, _) => self.ordered(6, &[name.as_bytes()]),

@@ -190,3 +190,51 @@ fn what_was_imported_is_exported() {
     assert_eq!(prints, [0, 5].map(|d| again.fingerprint(d, b"hash").expect("a read")));
     assert_eq!(again.lengths().expect("lengths"), importer.lengths().expect("lengths"));
 }
+
+/// A payload with a hash of three fields, of which one ends at `ends_at`.
+fn expiring_hash(ends_at: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = Writer::new(&mut bytes, true);
+    out.expiring_hash(ends_at);
+    out.length(3);
+    for (field, end) in [(b"a", 0), (b"b", ends_at), (b"c", 0)] {
+        out.field_expiry(end, ends_at);
+        out.string(field);
+        out.string(b"value");
+    }
+    aidb_rdb::payload::close_as(&mut bytes, 12);
+    bytes
+}
+
+#[test]
+fn fields_keep_when_they_expire() {
+    for (ends_at, fields) in [(NOW_MS + 5000, 3), (NOW_MS - 1, 2)] {
+        let store = Store::open(database(), AppendFsync::No).expect("a store");
+        let (mut session, mut scratch) = (Session::default(), Scratch::default());
+        let payload = expiring_hash(ends_at);
+        let run = |words: &[&[u8]], session: &mut Session, scratch: &mut Scratch| {
+            let mut args = crate::resp::ArgsBuffer::default();
+            words.iter().for_each(|word| args.push(word));
+            let mut out = Vec::new();
+            let mut call = call(Access::direct(&store), session, scratch, &mut out);
+            call.args = args.args();
+            let command = crate::table::lookup(words[0]).expect("known");
+            crate::commands::execute(&mut call, command).expect("done");
+            out
+        };
+        run(&[b"restore", b"h", b"0", &payload], &mut session, &mut scratch);
+        let len = run(&[b"hlen", b"h"], &mut session, &mut scratch);
+        assert_eq!(len, format!(":{fields}\r\n").into_bytes());
+        let dumped = run(&[b"dump", b"h"], &mut session, &mut scratch);
+        if fields == 3 {
+            let end = format!(":{ends_at}\r\n").into_bytes();
+            let words: [&[u8]; 5] = [b"hpexpiretime", b"h", b"FIELDS", b"1", b"b"];
+            assert!(run(&words, &mut session, &mut scratch).ends_with(&end));
+            let behind = dumped.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            assert_eq!(dumped[behind], 24);
+            let again = &dumped[behind..dumped.len() - 2];
+            let prints = [again, payload.as_slice()].map(|bytes| payload_fingerprint(bytes).ok());
+            assert_eq!(prints[0], prints[1]);
+        }
+    }
+}

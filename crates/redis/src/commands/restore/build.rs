@@ -3,6 +3,7 @@
 use aidb_rdb::{Element, Kind};
 use serde_json::Value;
 
+use crate::collection::expiring::INSTANT_MAX;
 use crate::json::parse;
 use crate::key::MetaKey;
 use crate::stop::Stop;
@@ -25,6 +26,8 @@ const JSON_VERSION: u16 = 3;
 pub(super) struct Building {
     key: MetaKey,
     body: Body,
+    /// Fields were left out because their time had passed.
+    has_expired_fields: bool,
 }
 
 enum Body {
@@ -48,7 +51,7 @@ impl Building {
             Kind::Hash => members(Type::Hash),
             Kind::Stream => Body::Stream(Box::new(StreamBuilder::begin(call, key.clone())?)),
         };
-        Ok(Self { key: key.clone(), body })
+        Ok(Self { key: key.clone(), body, has_expired_fields: false })
     }
 
     /// Adds an element.
@@ -75,13 +78,15 @@ impl Building {
             }
             (Body::Members(hash), Element::Field { field, value, expire_at_ms }) => {
                 check_length(field)?;
-                if *expire_at_ms != 0 {
-                    return Err(Refusal::Unfit("a field of the hash expires".to_owned()));
+                if call.has_passed(*expire_at_ms) {
+                    self.has_expired_fields = true;
+                    return Ok(());
                 }
                 if hash.presence(call, field)?.is_some() {
                     return Err(Refusal::damaged("a field twice"));
                 }
-                hash.write(call, field, value, None)?;
+                let ends_at = (*expire_at_ms).min(INSTANT_MAX);
+                hash.write_until(call, field, value, None, ends_at)?;
                 hashes::note_large(hash, [*field, *value].into_iter());
             }
             (Body::Stream(stream), element) => {
@@ -136,7 +141,13 @@ impl Building {
                 list.set_expiry(expire_at_ms);
                 list.stage(call)?;
             }
-            Body::Members(members) if members.len() == 0 => return Err(empty()),
+            Body::Members(members) if members.len() == 0 => {
+                if !self.has_expired_fields {
+                    return Err(empty());
+                }
+                // Nothing is left: no key.
+                members.stage(call)?;
+            }
             Body::Members(mut members) => {
                 members.set_expiry(expire_at_ms);
                 members.stage(call)?;
