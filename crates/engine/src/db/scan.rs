@@ -176,6 +176,30 @@ impl Scan {
         Ok(Some((entry.key, value)))
     }
 
+    /// As [`Scan::next`], but gives up instead of waiting for the disk. Only forward scans do more
+    /// than that.
+    ///
+    /// # Errors
+    /// As [`Scan::next`].
+    pub fn try_next(&mut self) -> Result<Attempt<Option<(&[u8], &[u8])>>> {
+        if self.reverse {
+            return Ok(Attempt::WouldBlock);
+        }
+        self.inner.state.check_open()?;
+        self.patience.set_may_wait(false);
+        if !std::mem::take(&mut self.is_pending) {
+            match advance(&mut self.cursor, &mut self.started, self.reverse) {
+                Err(_) if self.patience.take_refusal() => return Ok(Attempt::WouldBlock),
+                result => result?,
+            }
+        }
+        if self.cursor.entry().is_some_and(|entry| entry.kind == Kind::Blob) {
+            self.is_pending = true;
+            return Ok(Attempt::WouldBlock);
+        }
+        Ok(Attempt::Done(self.cursor.entry().map(|entry| (entry.key, entry.value))))
+    }
+
     /// Replaces the contents of `chunk` by up to `items_max` next items, ending after `bytes_max`
     /// bytes. An empty chunk means the end.
     ///

@@ -155,25 +155,27 @@ impl List {
                 }
                 let is_many =
                     bytes.len() > PACKED_ITEMS_MAX && self.len() > PACKED_ITEMS_MAX as u64;
-                return if is_many { self.spread(call) } else { Ok(()) };
+                return if is_many { self.spread(call, end) } else { Ok(()) };
             }
-            self.spread(call)?;
+            self.spread(call, end)?;
         }
         self.push_spread(call, end, item)
     }
 
-    /// Gives up the packed form.
-    fn spread(&mut self, call: &mut Call<'_>) -> Outcome {
+    /// Gives up the packed form. The items go to the end that grows: every push writes what is at both
+    /// ends, and from the other one nothing would become a chunk.
+    fn spread(&mut self, call: &mut Call<'_>, end: End) -> Outcome {
         let Body::Packed(bytes) = &mut self.body else { return Ok(()) };
         let bytes = std::mem::take(bytes);
         let id = Id::new(self.key.slot(), call.store.versions().next(call.store.db())?);
         let batch = &mut call.scratch.batch;
         batch.put(self.pair.members, &id.owner(), self.key.bytes(), 0)?;
         self.body = Body::Spread(Box::new(SpreadList::new(id)));
-        for item in Items::new(&bytes) {
-            self.push_spread(call, End::Right, item)?;
+        let mut items: Vec<&[u8]> = Items::new(&bytes).collect();
+        if end == End::Left {
+            items.reverse();
         }
-        Ok(())
+        items.into_iter().try_for_each(|item| self.push_spread(call, end, item))
     }
 
     fn push_spread(&mut self, call: &mut Call<'_>, end: End, item: &[u8]) -> Outcome {

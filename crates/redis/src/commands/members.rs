@@ -480,13 +480,14 @@ impl Members {
 
     /// Everything as of now, in any order; goes on after the lock is released.
     ///
-    /// Nothing may be staged. A spread collection needs [`Mode::Wait`].
+    /// Nothing may be staged.
     pub(super) fn walk(self, call: &Call<'_>) -> Result<Walk, Stop> {
         let source = match self.body {
             Body::Packed(items) => {
                 Source::Packed { items, at: 0, has_values: self.kind != Type::Set }
             }
             Body::Spread { id, .. } => {
+                check_effort(call, self.count)?;
                 let lower = id.members_from(self.kind, 0);
                 let upper = Some(id.behind(member_tag(self.kind)));
                 Source::Spread(Box::new(scan_members(call, self.pair, lower, upper)?))
@@ -496,17 +497,23 @@ impl Members {
     }
 }
 
-/// A walk over records in the keyspace of members. Only where waiting is allowed.
+/// Asks for another thread when a walk over so many records would not end on a reactor.
+pub(super) fn check_effort(call: &Call<'_>, records: u64) -> Outcome {
+    if call.mode == Mode::Try && records > u64::from(store::Walk::QUICK_RECORDS_MAX) {
+        return Err(Stop::WouldBlock);
+    }
+    Ok(())
+}
+
+/// A walk over records in the keyspace of members. Where waiting is not allowed it stops early.
 pub(super) fn scan_members(
     call: &Call<'_>,
     pair: Pair,
     lower: Vec<u8>,
     upper: Option<Vec<u8>>,
 ) -> Result<store::Walk, Stop> {
-    if call.mode == Mode::Try {
-        return Err(Stop::WouldBlock);
-    }
-    call.store.scan(pair.members, lower, upper)
+    let walk = call.store.scan(pair.members, lower, upper)?;
+    Ok(if call.mode == Mode::Try { walk.without_waiting() } else { walk })
 }
 
 /// The members of a collection at one moment.

@@ -41,6 +41,7 @@ pub mod sort;
 pub mod sorted_algebra;
 pub mod sorted_pops;
 pub mod sorted_ranges;
+mod sorted_ranks;
 pub mod sorted_sets;
 mod sorted_span;
 pub mod streams;

@@ -3,7 +3,7 @@
 use crate::key::MetaKey;
 use crate::resp::Protocol;
 use crate::stop::{Outcome, SYNTAX, Stop};
-use crate::store::Class;
+use crate::store::{Class, Mode};
 use crate::value::Type;
 
 use super::list_moves::{pop_count, pop_key_count};
@@ -66,6 +66,10 @@ fn take(
     count: u64,
 ) -> Result<Vec<Scored>, Stop> {
     let page = Page { reverse, skip: 0, take: count };
+    if call.mode == Mode::Try && set.id().is_some() {
+        // What was popped before may lie in front of the first member, as tombstones without number.
+        return Err(Stop::WouldBlock);
+    }
     let popped = read(call, set, &Span::Rank(0, -1), page)?;
     for (member, score) in &popped {
         set.take(call, member, *score)?;

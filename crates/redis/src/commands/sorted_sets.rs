@@ -10,6 +10,7 @@ use crate::value::Type;
 use super::members::{Members, Score, remove_members};
 use super::members_random::draw_command;
 use super::members_read::{read_one, reply_length};
+use super::sorted_ranks::count_below;
 use super::sorted_span::{Page, Span, count, read};
 use super::{Call, is_word};
 
@@ -221,10 +222,14 @@ fn rank(call: &mut Call<'_>, reverse: bool) -> Outcome {
         }
         return Ok(());
     };
-    let below = count(call, &set, &Span::below(score))?;
-    let same = read(call, &set, &Span::at(score), Page::ALL)?;
-    let before = same.iter().take_while(|(other, _)| other.as_slice() < member).count() as u64;
-    let rank = below + before;
+    let rank = match count_below(call, &set, &[&score[..], member].concat())? {
+        Some(rank) => rank,
+        None => {
+            let below = count(call, &set, &Span::below(score))?;
+            let same = read(call, &set, &Span::at(score), Page::ALL)?;
+            below + same.iter().take_while(|(other, _)| other.as_slice() < member).count() as u64
+        }
+    };
     if with_score {
         call.reply.array(2);
     }

@@ -6,11 +6,12 @@ use crate::collection::score::{self, SCORE_BYTES};
 use crate::key::tag;
 use crate::number::{parse_double_loosely, parse_integer};
 use crate::stop::{NOT_AN_INTEGER, Stop};
-use crate::store::Mode;
+use crate::store::{BLOCK_MEMBERS, Located, Mode};
 
 use super::Call;
 use super::lists::range_of;
-use super::members::{Members, Score};
+use super::members::{Members, Score, check_effort, scan_members};
+use super::sorted_ranks::{block_of, count_below};
 
 /// A member and its score.
 pub(super) type Scored = (Vec<u8>, Score);
@@ -128,6 +129,19 @@ pub(super) fn read(
 
 /// Number of members in a span.
 pub(super) fn count(call: &Call<'_>, set: &Members, span: &Span) -> Result<u64, Stop> {
+    if let (Some(id), Span::Score { .. } | Span::Lex { .. }) = (set.id(), span) {
+        let (lower, upper, _) = bounds(call, set, id, span, Page::ALL)?;
+        if lower >= upper {
+            return Ok(0);
+        }
+        if let Some(few) = count_few(call, &lower, &upper)? {
+            return Ok(few);
+        }
+        let edges = (rank_of(call, set, id, &lower)?, rank_of(call, set, id, &upper)?);
+        if let (Some(from), Some(to)) = edges {
+            return Ok(to - from);
+        }
+    }
     let mut found = 0;
     visit(call, set, span, Page::ALL, |_, _| found += 1)?;
     Ok(found)
@@ -151,17 +165,16 @@ fn visit(
         wanted.take(page.take as usize).for_each(|(member, score)| f(member, score));
         return Ok(());
     };
-    if call.mode == Mode::Try {
-        return Err(Stop::WouldBlock);
-    }
-    let (lower, upper, page) = bounds(call, set, id, span, page)?;
+    let (lower, upper, page) = jump(call, set, id, bounds(call, set, id, span, page)?)?;
     if lower >= upper || page.take == 0 {
         return Ok(());
     }
-    let members = call.store.keyspaces(call.session.database).members;
-    let mut walk = match page.reverse {
-        false => call.store.scan(members, lower, Some(upper))?,
-        true => call.store.scan_backward(members, lower, Some(upper))?,
+    check_effort(call, page.skip)?;
+    let pair = call.store.keyspaces(call.session.database);
+    let mut walk = match (page.reverse, call.mode) {
+        (false, _) => scan_members(call, pair, lower, Some(upper))?,
+        (true, Mode::Wait) => call.store.scan_backward(pair.members, lower, Some(upper))?,
+        (true, Mode::Try) => return Err(Stop::WouldBlock),
     };
     let prefix = id.bytes().len() + 1;
     let (mut skipped, mut taken) = (0, 0);
@@ -215,14 +228,69 @@ fn packed_part(items: &[(&[u8], Score)], span: &Span, reverse: bool) -> std::ops
     from..to.max(from)
 }
 
+/// Members between two keys of the order of scores; `None`: there are more than a block has.
+fn count_few(call: &Call<'_>, lower: &[u8], upper: &[u8]) -> Result<Option<u64>, Stop> {
+    let pair = call.store.keyspaces(call.session.database);
+    let mut walk = scan_members(call, pair, lower.to_vec(), Some(upper.to_vec()))?;
+    let mut found = 0;
+    while walk.next()?.is_some() {
+        found += 1;
+        if found > BLOCK_MEMBERS {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found))
+}
+
+/// First key, first key behind, and the page within them.
+type Bounds = (Vec<u8>, Vec<u8>, Page);
+
+/// Members in front of a key of the order of scores; `None`: somebody has to walk.
+fn rank_of(call: &Call<'_>, set: &Members, id: Id, key: &[u8]) -> Result<Option<u64>, Stop> {
+    match key.strip_prefix(id.key(tag::ZSET_SCORE, &[]).as_slice()) {
+        Some(key) => count_below(call, set, key),
+        None => Ok(Some(set.len())),
+    }
+}
+
+/// Brings the end where the walk begins nearer to the first member that is wanted.
+fn jump(call: &Call<'_>, set: &Members, id: Id, bounds: Bounds) -> Result<Bounds, Stop> {
+    let (lower, upper, page) = bounds;
+    if page.skip <= BLOCK_MEMBERS || page.take == 0 {
+        return Ok((lower, upper, page));
+    }
+    let edge = if page.reverse { &upper } else { &lower };
+    let Some(edge) = rank_of(call, set, id, edge)? else { return Ok((lower, upper, page)) };
+    let rank = match page.reverse {
+        true => edge.checked_sub(page.skip + 1),
+        false => edge.checked_add(page.skip),
+    };
+    let Some(rank) = rank.filter(|rank| *rank < set.len()) else {
+        return Ok((lower, upper, Page { take: 0, ..page }));
+    };
+    let Some(Located { block, next, before }) = block_of(call, set, rank)? else {
+        return Ok((lower, upper, page));
+    };
+    let key = |first: &[u8]| id.key(tag::ZSET_SCORE, &[first]).to_vec();
+    if !page.reverse {
+        let first = key(&block.first);
+        return Ok(match first > lower {
+            true => (first, upper, Page { skip: rank - before, ..page }),
+            false => (lower, upper, page),
+        });
+    }
+    let behind = next.map(|next| key(&next)).filter(|behind| *behind < upper);
+    Ok(match behind {
+        Some(behind) => {
+            let skip = (before + block.members).saturating_sub(rank + 1);
+            (lower, behind, Page { skip, ..page })
+        }
+        None => (lower, upper, page),
+    })
+}
+
 /// Keys that hold a span of a spread set, and the page within them.
-fn bounds(
-    call: &Call<'_>,
-    set: &Members,
-    id: Id,
-    span: &Span,
-    page: Page,
-) -> Result<(Vec<u8>, Vec<u8>, Page), Stop> {
+fn bounds(call: &Call<'_>, set: &Members, id: Id, span: &Span, page: Page) -> Result<Bounds, Stop> {
     let at = |parts: &[&[u8]]| id.key(tag::ZSET_SCORE, parts).to_vec();
     let end = || id.behind(tag::ZSET_SCORE);
     match span {
@@ -257,10 +325,10 @@ fn bounds(
 
 /// Score of the first member.
 fn first_score(call: &Call<'_>, id: Id) -> Result<Option<Score>, Stop> {
-    let members = call.store.keyspaces(call.session.database).members;
+    let pair = call.store.keyspaces(call.session.database);
     let lower = id.key(tag::ZSET_SCORE, &[]).to_vec();
     let start = lower.len();
-    let mut walk = call.store.scan(members, lower, Some(id.behind(tag::ZSET_SCORE)))?;
+    let mut walk = scan_members(call, pair, lower, Some(id.behind(tag::ZSET_SCORE)))?;
     let first = walk.next()?;
     Ok(first.and_then(|(key, _)| key.get(start..start + SCORE_BYTES)?.first_chunk().copied()))
 }

@@ -287,3 +287,23 @@ proptest! {
         prop_assert_eq!(reply, format!("${} {expected}", expected.len()).trim_end().to_owned());
     }
 }
+
+#[test]
+fn short_walks_over_large_collections_need_no_other_thread() {
+    let mut server = Server::new();
+    for kind in ["HSET h", "ZADD z"] {
+        let pairs: String = (0..300).map(|n| format!(" {n} {n}")).collect();
+        server.run(&format!("{kind}{pairs}"));
+    }
+    let members: String = (0..1100).map(|n| format!(" {n}")).collect();
+    server.run(&format!("SADD s{members}"));
+    for line in
+        ["HGETALL h", "HKEYS h", "ZRANGE z 290 300", "ZRANK z 7", "ZCOUNT z 1 9", "HSCAN h 0"]
+    {
+        let found = server.run_as(line, Mode::Try);
+        assert_eq!(found, Some(server.run(line)), "{line}");
+    }
+    for line in ["SMEMBERS s", "SORT s", "ZREVRANGE z 0 5", "ZPOPMIN z"] {
+        assert_eq!(server.run_as(line, Mode::Try), None, "{line}");
+    }
+}

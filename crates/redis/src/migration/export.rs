@@ -133,7 +133,7 @@ impl Exporter {
         let keyspace = self.store.keyspace(self.session.database);
         let mut scan = Access::direct(&self.store).scan(keyspace, from, None).map_err(error)?;
         let mut name = Vec::new();
-        while let Some((engine_key, _)) = scan.next()? {
+        while let Some((engine_key, _)) = scan.next().map_err(error)? {
             if !goes_on() {
                 self.from = Some(engine_key.to_vec());
                 return Ok(false);

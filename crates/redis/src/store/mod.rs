@@ -12,6 +12,7 @@ mod libraries;
 mod locks;
 mod notifications;
 mod owners;
+mod ranks;
 mod reclaim;
 mod scan_hints;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use fields::{Settled, stage_due};
 pub use libraries::LibraryChange;
 pub use locks::{AllSlots, SlotLock, SlotLocks};
 pub use notifications::{Class, Classes, Event, Notifications};
+pub use ranks::{BLOCK_MEMBERS, BLOCK_MEMBERS_MAX, Block, Located, Ranks};
 pub use scan_hints::ScanHints;
 pub use transaction::Transaction;
 pub use versions::VersionCounter;
@@ -108,6 +110,7 @@ pub struct Store {
     scan_hints: ScanHints,
     watches: Arc<Watches>,
     waiters: Waiters,
+    ranks: Ranks,
     /// When a hash's field ends, at the earliest; 0 until the first sweep.
     next_due_ms: AtomicU64,
     appendfsync: AtomicU8,
@@ -141,6 +144,7 @@ impl Store {
             scan_hints: ScanHints::new(),
             watches: Arc::default(),
             waiters: Waiters::default(),
+            ranks: Ranks::default(),
             next_due_ms: AtomicU64::new(0),
             appendfsync: AtomicU8::new(appendfsync as u8),
         })
@@ -285,14 +289,29 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        match mode {
+        let outcome = match mode {
             Mode::Try => attempt(|| self.db.try_write(batch, self.write_options())),
             Mode::Wait => finish(self.db.write(batch, self.write_options())),
-        }?;
+        };
+        if self.ranks.any() {
+            self.count_ranks(batch, &outcome);
+        }
+        outcome?;
         if self.is_observed() {
             self.touched_by(batch);
         }
         Ok(())
+    }
+
+    /// Keeps the places in sorted sets right.
+    #[cold]
+    fn count_ranks(&self, batch: &WriteBatch, outcome: &Outcome) {
+        match outcome {
+            Ok(()) => self.ranks.count(batch),
+            Err(Stop::WouldBlock) => {}
+            // It may have happened.
+            Err(_) => self.ranks.forget(),
+        }
     }
 
     /// Whether anybody wants to know what commits touch.
@@ -331,6 +350,11 @@ impl Store {
         if self.changes.any() {
             self.tell_batch(batch, &owners);
         }
+    }
+
+    /// Places in large sorted sets.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
     }
 
     /// Clients that wait for keys.

@@ -1,14 +1,17 @@
 //! Ordered walks over engine records, with the changes of a transaction in their places.
 
-use aidb_base::Result;
+use aidb_base::{Attempt, Result};
 use aidb_engine::db::Scan;
 
 use super::transaction::{Changes, Record};
+use crate::stop::Stop;
 
 /// A walk over records in key order, ascending or descending.
 pub struct Walk {
     scan: Scan,
     merged: Option<Merged>,
+    /// Records that may still be shown without waiting; `None`: it may wait.
+    quick: Option<u32>,
 }
 
 /// The two sides of a walk inside a transaction.
@@ -25,8 +28,11 @@ struct Merged {
 }
 
 impl Walk {
+    /// Records that a reactor walks over: more would hold up other clients.
+    pub const QUICK_RECORDS_MAX: u32 = 1024;
+
     pub(super) fn new(scan: Scan) -> Self {
-        Self { scan, merged: None }
+        Self { scan, merged: None, quick: None }
     }
 
     /// The walk with `changes`, all within its bounds, in their places.
@@ -51,16 +57,29 @@ impl Walk {
         Self { merged: Some(merged), ..self }
     }
 
+    /// The same walk for who may not wait: it stops where the disk is needed, or after many records.
+    pub fn without_waiting(self) -> Self {
+        Self { quick: Some(Self::QUICK_RECORDS_MAX), ..self }
+    }
+
     /// The next key and value, valid until the next call; `None` at the end.
     ///
     /// # Errors
-    /// Those of the engine.
+    /// Those of the engine; [`Stop::WouldBlock`] of a walk that may not wait.
     #[allow(clippy::should_implement_trait)]
     #[inline]
-    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
-        match &mut self.merged {
-            None => self.scan.next(),
-            Some(merged) => merged.next(&mut self.scan),
+    pub fn next(&mut self) -> std::result::Result<Option<(&[u8], &[u8])>, Stop> {
+        match (&mut self.merged, &mut self.quick) {
+            (None, None) => Ok(self.scan.next()?),
+            (Some(merged), None) => Ok(merged.next(&mut self.scan)?),
+            (None, Some(left @ 1..)) => {
+                *left -= 1;
+                match self.scan.try_next()? {
+                    Attempt::Done(next) => Ok(next),
+                    Attempt::WouldBlock => Err(Stop::WouldBlock),
+                }
+            }
+            (_, Some(_)) => Err(Stop::WouldBlock),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Command {
     pub fn key_places(&self, args: &Args<'_>) -> Option<Vec<usize>> {
         let mut places = Vec::new();
         for spec in self.keys {
-            places.extend(spec.places(args)?);
+            places.extend(self.places(spec, args)?);
         }
         Some(places)
     }
@@ -45,9 +45,28 @@ impl Command {
         let mut uses = Vec::new();
         for spec in self.keys.iter().filter(|spec| !spec.flags.contains(&"not_key")) {
             let flags = self.flags_of_call(spec, args);
-            uses.extend(spec.places(args)?.into_iter().map(|place| KeyUse { place, flags }));
+            uses.extend(self.places(spec, args)?.into_iter().map(|place| KeyUse { place, flags }));
         }
         Some(uses)
+    }
+
+    /// The keys of one specification.
+    fn places(&self, spec: &KeySpec, args: &Args<'_>) -> Option<Vec<usize>> {
+        match (self.name, spec.keyword) {
+            ("sort", Some(_)) => Some(sort_options(args).filter_map(SortOption::stored).last())
+                .map(|last| last.into_iter().collect()),
+            _ => spec.places(args),
+        }
+    }
+
+    /// The argument that names keys by a pattern, and with it any key: in SORT.
+    pub fn pattern_of_keys(&self, args: &Args<'_>) -> Option<usize> {
+        match self.name {
+            "sort" | "sort_ro" => sort_options(args)
+                .filter_map(SortOption::pattern)
+                .find(|place| memchr::memchr(b'*', args.get(*place)).is_some()),
+            _ => None,
+        }
     }
 
     /// Whether it names keys at all.
@@ -61,12 +80,57 @@ impl Command {
             return spec.flags;
         }
         match self.name {
-            "set" if args.from(3).any(|word| word.eq_ignore_ascii_case(b"get")) => READS_AND_WRITES,
+            "set" if args.from(3).any(gives_away) => READS_AND_WRITES,
             "set" => OVERWRITES,
             "bitfield" if only_gets(args) => READS,
             _ => READS_AND_WRITES,
         }
     }
+}
+
+/// Whether an option of SET tells something of the value that was there.
+fn gives_away(word: &[u8]) -> bool {
+    ["get", "ifeq", "ifne", "ifdeq", "ifdne"]
+        .iter()
+        .any(|option| word.eq_ignore_ascii_case(option.as_bytes()))
+}
+
+/// An option of SORT that names keys, by the place of its argument.
+#[derive(Clone, Copy)]
+enum SortOption {
+    Store(usize),
+    Pattern(usize),
+}
+
+impl SortOption {
+    fn stored(self) -> Option<usize> {
+        if let Self::Store(place) = self { Some(place) } else { None }
+    }
+
+    fn pattern(self) -> Option<usize> {
+        if let Self::Pattern(place) = self { Some(place) } else { None }
+    }
+}
+
+/// The options of SORT as it reads them: a word behind BY is no option.
+fn sort_options<'a>(args: &'a Args<'_>) -> impl Iterator<Item = SortOption> + 'a {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        while at + 1 < args.len() {
+            let (word, place) = (args.get(at), at + 1);
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            let option = match () {
+                () if is("store") => Some(SortOption::Store(place)),
+                () if is("by") || is("get") => Some(SortOption::Pattern(place)),
+                () => None,
+            };
+            at += if is("limit") { 3 } else { 1 + usize::from(option.is_some()) };
+            if option.is_some() {
+                return option;
+            }
+        }
+        None
+    })
 }
 
 /// Whether every operation of a BITFIELD is a GET.

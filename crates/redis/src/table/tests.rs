@@ -43,6 +43,28 @@ fn keys_are_where_the_specification_says() {
     assert_eq!(key_places("COPY a b REPLACE"), Some(vec![1, 2]));
     assert_eq!(key_places("PING"), Some(vec![]));
     assert_eq!(key_places("RENAME a"), None);
+    assert_eq!(
+        key_places("SORT l BY store STORE a LIMIT 0 store store b ALPHA"),
+        Some(vec![1, 10])
+    );
+    assert_eq!(key_places("SORT l GET STORE"), Some(vec![1]));
+    assert_eq!(key_places("SORT_RO l BY w_*"), Some(vec![1]));
+}
+
+#[test]
+fn patterns_of_sort_name_any_key() {
+    for (line, place) in [
+        ("SORT l BY w_* GET #", Some(3)),
+        ("SORT_RO l BY nosort GET o_*", Some(5)),
+        ("SORT l BY by GET # STORE *", None),
+    ] {
+        let mut parser = Parser::new();
+        let line = format!("{line}\n");
+        let limits = RequestLimits { bulk_bytes_max: 1024, is_stranger: false };
+        parser.parse(line.as_bytes(), limits).expect("a command");
+        let args = parser.args(line.as_bytes());
+        assert_eq!(lookup(args.get(0)).expect("known").pattern_of_keys(&args), place, "{line}");
+    }
 }
 
 #[test]

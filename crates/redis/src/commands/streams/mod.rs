@@ -34,7 +34,7 @@ use crate::store::{Mode, Pair, Walk};
 use crate::value::{Type, Value};
 
 use super::Call;
-use super::members::damaged;
+use super::members::{damaged, scan_members};
 
 /// An opened stream.
 pub(super) struct Stream {
@@ -153,12 +153,10 @@ impl Stream {
         end: Vec<u8>,
         reverse: bool,
     ) -> Result<Walk, Stop> {
-        if call.mode == Mode::Try {
-            return Err(Stop::WouldBlock);
-        }
-        match reverse {
-            false => call.store.scan(self.pair.members, start, Some(end)),
-            true => call.store.scan_backward(self.pair.members, start, Some(end)),
+        match (reverse, call.mode) {
+            (false, _) => scan_members(call, self.pair, start, Some(end)),
+            (true, Mode::Wait) => call.store.scan_backward(self.pair.members, start, Some(end)),
+            (true, Mode::Try) => Err(Stop::WouldBlock),
         }
     }
 

@@ -258,6 +258,10 @@ fn newer(call: &Call<'_>, stream: &Stream, id: EntryId) -> Result<Option<Walk>, 
     }
 }
 
+fn is_empty(mut walk: Walk) -> Result<bool, Stop> {
+    Ok(walk.next()?.is_none())
+}
+
 /// Adds what was read from a stream.
 fn add_stream(
     call: &Call<'_>,
@@ -301,7 +305,13 @@ fn read_group(
             }
             // A consumer that gets nothing is not made either.
             let mut reader = Reader::open(call, &stream, group, consumer)?;
-            let Some(mut walk) = newer(call, &stream, reader.group.last)? else { return Ok(()) };
+            let after = reader.group.last;
+            let Some(mut walk) = newer(call, &stream, after)? else { return Ok(()) };
+            // The metadata knows the last entry that ever was; it may be deleted.
+            let is_sure = stream.meta.max_deleted <= after;
+            if !is_sure && newer(call, &stream, after)?.map_or(Ok(true), is_empty)? {
+                return Ok(());
+            }
             reader.serve(call, &mut stream)?;
             deliver(call, &stream, &mut reader, (wish, &mut walk), &mut entries)?;
             (reader, entries.count > 0)
