@@ -62,10 +62,6 @@ impl Selector {
                     return Err(Denial { what: Denied::Key, place: used.place });
                 }
             }
-            // A pattern names whatever keys the elements say.
-            if let Some(place) = command.pattern_of_keys(args) {
-                return Err(Denial { what: Denied::Key, place });
-            }
         }
         if !self.keys.allows_reading_all() {
             if let Some(place) = pattern_of_sort(command, args) {

@@ -59,16 +59,6 @@ impl Command {
         }
     }
 
-    /// The argument that names keys by a pattern, and with it any key: in SORT.
-    pub fn pattern_of_keys(&self, args: &Args<'_>) -> Option<usize> {
-        match self.name {
-            "sort" | "sort_ro" => sort_options(args)
-                .filter_map(SortOption::pattern)
-                .find(|place| memchr::memchr(b'*', args.get(*place)).is_some()),
-            _ => None,
-        }
-    }
-
     /// Whether it names keys at all.
     pub fn has_keys(&self) -> bool {
         self.keys.iter().any(|spec| !spec.flags.contains(&"not_key"))
@@ -95,20 +85,16 @@ fn gives_away(word: &[u8]) -> bool {
         .any(|option| word.eq_ignore_ascii_case(option.as_bytes()))
 }
 
-/// An option of SORT that names keys, by the place of its argument.
+/// An option of SORT that names keys; of STORE the place of its argument.
 #[derive(Clone, Copy)]
 enum SortOption {
     Store(usize),
-    Pattern(usize),
+    Pattern,
 }
 
 impl SortOption {
     fn stored(self) -> Option<usize> {
         if let Self::Store(place) = self { Some(place) } else { None }
-    }
-
-    fn pattern(self) -> Option<usize> {
-        if let Self::Pattern(place) = self { Some(place) } else { None }
     }
 }
 
@@ -121,7 +107,7 @@ fn sort_options<'a>(args: &'a Args<'_>) -> impl Iterator<Item = SortOption> + 'a
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
             let option = match () {
                 () if is("store") => Some(SortOption::Store(place)),
-                () if is("by") || is("get") => Some(SortOption::Pattern(place)),
+                () if is("by") || is("get") => Some(SortOption::Pattern),
                 () => None,
             };
             at += if is("limit") { 3 } else { 1 + usize::from(option.is_some()) };

@@ -52,22 +52,6 @@ fn keys_are_where_the_specification_says() {
 }
 
 #[test]
-fn patterns_of_sort_name_any_key() {
-    for (line, place) in [
-        ("SORT l BY w_* GET #", Some(3)),
-        ("SORT_RO l BY nosort GET o_*", Some(5)),
-        ("SORT l BY by GET # STORE *", None),
-    ] {
-        let mut parser = Parser::new();
-        let line = format!("{line}\n");
-        let limits = RequestLimits { bulk_bytes_max: 1024, is_stranger: false };
-        parser.parse(line.as_bytes(), limits).expect("a command");
-        let args = parser.args(line.as_bytes());
-        assert_eq!(lookup(args.get(0)).expect("known").pattern_of_keys(&args), place, "{line}");
-    }
-}
-
-#[test]
 fn arity_bounds_the_arguments() {
     let get = lookup(b"get").expect("known");
     assert!(get.accepts(2) && !get.accepts(1) && !get.accepts(3));
