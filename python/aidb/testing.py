@@ -64,7 +64,9 @@ class Server:
         """A client of redis-py."""
         import redis  # noqa: PLC0415 - an optional extra
 
-        return redis.Redis.from_url(self.url, **options)
+        # redis-py does not say of what types the options are.
+        made: redis.Redis = redis.Redis.from_url(self.url, **options)  # pyright: ignore[reportUnknownMemberType]
+        return made
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def aidb_server(
 def aidb_redis(aidb_server: Server) -> Generator[redis.Redis]:
     """A client of the server, whose databases are empty when the test begins."""
     with aidb_server.client() as client:
-        client.flushall()
+        client.flushall()  # pyright: ignore[reportUnknownMemberType]
         yield client
 
 

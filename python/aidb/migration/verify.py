@@ -90,8 +90,9 @@ def _draw(source: Source, databases: list[int], samples: int) -> dict[int, list[
     drawn: dict[int, list[bytes]] = {}
     for number in databases:
         source.command("SELECT", number)
-        keys = {source.command("RANDOMKEY") for _ in range(samples)}
-        drawn[number] = [key for key in keys if isinstance(key, bytes) and _is_small(source, key)]
+        named = (source.command("RANDOMKEY") for _ in range(samples))
+        keys = {key for key in named if isinstance(key, bytes)}
+        drawn[number] = [key for key in keys if _is_small(source, key)]
     return drawn
 
 

@@ -111,7 +111,7 @@ fn expiry_is_seen_at_once() {
 #[test]
 fn a_record_of_another_version_is_refused_not_misread() {
     let store = store();
-    store.put(Mode::Wait, store.keyspace(0), &key("k"), b"\x7fwhat", 0).expect("written");
+    store.put(Mode::Wait, store.keyspace(0), &key("k"), b"\xffwhat", 0).expect("written");
     let result = store.read(Mode::Wait, store.keyspace(0), &key("k"), |_, _| ());
     let Err(Stop::Fail(line)) = result else { panic!("read as {result:?}") };
     assert!(String::from_utf8_lossy(&line).contains("newer aidb"));
