@@ -237,11 +237,17 @@ impl Slots {
     /// The block, if it is cached; counts a hit.
     #[inline]
     pub(crate) fn get(&self, block: usize) -> Option<Guard<Option<Arc<CachedBlock>>>> {
-        let found = self.cells.get(block)?.load();
+        let found = self.peek(block)?;
         let cached = (*found).as_ref()?;
         cached.mark_used();
         self.cache.counters[counter_index()].hits.fetch_add(1, Ordering::Relaxed);
         Some(found)
+    }
+
+    /// A cached block, for a look that is no use of it.
+    #[inline]
+    pub(crate) fn peek(&self, block: usize) -> Option<Guard<Option<Arc<CachedBlock>>>> {
+        Some(self.cells.get(block)?.load())
     }
 
     /// Enters a block that was just read, counting a miss, and gives it back whether or not there

@@ -93,6 +93,9 @@ impl Snapshot {
         for generation in self.view.generations().take(PREFETCHED_MEMTABLES) {
             generation.memtable.prefetch(keyspace, hash);
         }
+        if let Some(tree) = self.view.version.tree(keyspace) {
+            tree.prefetch(key, hash, self.inner.hash_seed);
+        }
     }
 
     /// As [`Db::multi_get`], at the snapshot's moment.

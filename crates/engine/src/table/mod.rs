@@ -6,6 +6,7 @@
 //! the [`crate::cache::BlockCache`]. [`TableCursor`] walks in both directions. The bytes are
 //! specified in [`format`].
 
+mod ahead;
 pub mod builder;
 mod cursor;
 pub mod expiry;

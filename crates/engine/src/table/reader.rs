@@ -53,7 +53,7 @@ pub(super) struct Blocks {
     pub(super) top: IndexTop,
     /// A bit per block: used in place, and its checksum was found right.
     checked: Box<[AtomicU64]>,
-    slots: Arc<Slots>,
+    pub(super) slots: Arc<Slots>,
 }
 
 impl Blocks {
@@ -184,7 +184,7 @@ impl Table {
     }
 
     #[inline]
-    fn own_hash(&self, key: &[u8], hash: u64, hash_seed: u64) -> u64 {
+    pub(super) fn own_hash(&self, key: &[u8], hash: u64, hash_seed: u64) -> u64 {
         match hash_seed == self.properties.hash_seed {
             true => hash,
             false => key_hash_seeded(key, self.properties.hash_seed),

@@ -14,6 +14,9 @@ use crate::options::KeyspaceOptions;
 use crate::planted::{Bug, is_planted};
 use crate::range_tombstone::RangeTombstones;
 
+/// Tables asked, newest first, which of them is worth loading ahead.
+const PREFETCHED_TABLES: usize = 4;
+
 /// A run of level 0: one flush, or a merge of neighbouring runs.
 #[derive(Clone)]
 pub struct Run {
@@ -124,6 +127,14 @@ impl Tree {
             }
         }
         Ok(None)
+    }
+
+    /// Starts loading what a lookup of `key` will read, see [`Table::prefetch`].
+    #[inline]
+    pub fn prefetch(&self, key: &[u8], hash: u64, hash_seed: u64) {
+        let tables = self.sources.iter().filter_map(|source| source.table_for(key));
+        let mut nearest = tables.take(PREFETCHED_TABLES);
+        let _ = nearest.any(|table| table.prefetch(key, hash, hash_seed));
     }
 
     /// As [`Tree::get`], but gives up where it would have to wait for the disk.

@@ -28,3 +28,20 @@ fn probes_find_what_point_lookups_find() {
         }
     }
 }
+
+#[test]
+fn what_is_loaded_ahead_may_be_there() {
+    let model = sample(900);
+    for codec in CODECS {
+        let (table, _) = table_of(&model, options(codec));
+        let ahead = |number: u32| {
+            let key = key_of(number);
+            table.prefetch(&key, key_hash_seeded(&key, SEED), SEED)
+        };
+        assert!(!(0..2000).any(ahead), "nothing is waited for");
+        model.keys().for_each(|key| assert!(get(&table, key).is_some()));
+        for number in (0..2000).filter(|&number| model.contains_key(&key_of(number))) {
+            assert!(ahead(number), "key {number}, {codec:?}");
+        }
+    }
+}
