@@ -7,7 +7,6 @@ after a stall everybody gets a fresh start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -71,19 +70,3 @@ def is_mass_failure(failed_primaries: int, primaries: int) -> bool:
     One is never a mass failure; otherwise a third is.
     """
     return failed_primaries > 1 and failed_primaries * 3 >= primaries
-
-
-def shared_hold_s(reports: Iterable[Report]) -> float:
-    """For how long at least one replica refuses promotions because its primary is alive to it."""
-    return max((report.hold_s for report in reports), default=0.0)
-
-
-def healthy_nodes(
-    sightings: Mapping[str, Sighting], now: float, timings: Timings
-) -> dict[str, Report]:
-    """The last reports of all healthy nodes."""
-    return {
-        node: sighting.report
-        for node, sighting in sightings.items()
-        if sighting.report and assess_node(sighting, now, timings) is Health.HEALTHY
-    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from aidb.cluster.history import START, Position
-from aidb.cluster.slots import SLOTS, SlotRanges
+from aidb.cluster.slots import SlotRanges
 from aidb.errors import InvalidError
 
 
@@ -117,10 +117,6 @@ class Shard:
         members = sorted((*others, changed), key=lambda member: member.node)
         return replace(self, members=tuple(members))
 
-    def without_member(self, node: str) -> Shard:
-        """The shard with one member less."""
-        return replace(self, members=tuple(m for m in self.members if m.node != node))
-
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
@@ -153,10 +149,6 @@ class Topology:
     def shard_of(self, node_id: str) -> Shard | None:
         """The shard that a node is a member of."""
         return next((shard for shard in self.shards if shard.member(node_id)), None)
-
-    def owner(self, slot: int) -> Shard | None:
-        """The shard that owns a slot."""
-        return next((shard for shard in self.shards if slot in shard.slots), None)
 
     def with_shard(self, changed: Shard) -> Topology:
         """The next version, with one shard added or replaced."""
@@ -191,8 +183,3 @@ class Topology:
                 raise InvalidError(
                     f"{shard.authority} leads {shard.id} and is no full member of it"
                 )
-
-    @property
-    def is_covered(self) -> bool:
-        """Whether every slot has an owner."""
-        return sum(len(shard.slots) for shard in self.shards) == SLOTS
